@@ -1,0 +1,68 @@
+"""The rules of one revision, ready to be asked by the engine."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from alerting.plan import Hop, Levels, Plan
+from alerting.rules import RuleSet
+from alerting.sitting import Book, Sitting
+from schemas.alerts import Judgement, RuleState, SubjectKind, SubjectView, Window
+from schemas.registry import Registry
+
+
+class RuleJudge:
+    """
+    `schemas.alerts.Judge` over a rule set.
+
+    Hop 1 judges agents, and queues by what their own events say; hop 2 teams, sites, clients, and queues by what
+    their agents did. `RuleState.rule_version` holds the rule's own version, not the revision of the set: an episode
+    ends with `rule_changed` when its rule is gone or means something else, and goes on over every other revision.
+    """
+
+    def __init__(self, ruleset: RuleSet, registry: Registry, hop: Hop, before: RuleSet | None = None) -> None:
+        """`before` is the revision that these rules replace: it tells what a rule that is gone was about."""
+        self._ruleset = ruleset
+        self._plan = Plan(ruleset, hop)
+        known = (*(before.rules if before else ()), *ruleset.rules)
+        self._book = Book(
+            revision=ruleset.revision,
+            versions=self._plan.versions,
+            by_version={rule.version(): rule for rule in known},
+            levels=Levels(registry),
+            registry=registry,
+        )
+
+    @property
+    def revision(self) -> int:
+        """The revision of the rules."""
+        return self._ruleset.revision
+
+    def windows(self, kind: SubjectKind) -> frozenset[Window]:
+        """The windows of sums that rules of this kind of subject look at; `now` has none and is not among them."""
+        return self._plan.windows(kind)
+
+    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int) -> Judgement:
+        """Judge every rule but those over days; ends the episodes of all rules that are gone or have changed."""
+        sitting = Sitting(self._book, view, states, now_ms)
+        if states:
+            sitting.close_changed()
+        for window, rules in self._plan.running.get(_kind(view), ()):
+            if window.kind == "now":
+                sitting.judge_live(rules)
+            else:
+                sitting.judge_sums(window, rules)
+        return sitting.judgement
+
+    def close_day(self, view: SubjectView, states: dict[str, RuleState], day: date, now_ms: int) -> Judgement:
+        """Judge the rules over days for the site day that has closed; a day that was judged is not judged again."""
+        sitting = Sitting(self._book, view, states, now_ms, day)
+        if states:
+            sitting.close_changed()
+        for window, rules in self._plan.days.get(_kind(view), ()):
+            sitting.judge_days(window, rules, day.isoformat())
+        return sitting.judgement
+
+
+def _kind(view: SubjectView) -> str:
+    return view.subject.partition(":")[0]

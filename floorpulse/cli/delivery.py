@@ -1,0 +1,27 @@
+"""The command `delivery`: the process that brings alerts and new cases to people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from floorpulse.cli.exits import guarded
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(guarded(delivery))
+
+
+def delivery(
+    data: Annotated[Path, typer.Option("--data", help="Data folder of the floor.")] = Path(".floorpulse"),
+) -> None:
+    """Bring alerts and new cases to people by webhook, Slack or email, as DIR/receivers.yaml says, until stopped."""
+    import asyncio
+
+    from floorpulse.delivery.process import run_delivery
+    from floorpulse.settings import load_settings
+
+    asyncio.run(run_delivery(load_settings(data)))

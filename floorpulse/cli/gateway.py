@@ -1,0 +1,95 @@
+"""`floorpulse gateway`: the HTTP gateway as a process."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+
+from floorpulse.cli.exits import guarded
+from schemas.errors import Unavailable
+
+if TYPE_CHECKING:
+    from floorpulse.settings import Settings
+    from schemas.registry import Registry
+
+_REGISTRY_KEPT_S = 15.0
+_CONNECTED_WITHIN_S = 1.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(guarded(gateway))
+
+
+def gateway(
+    data: Annotated[Path, typer.Option("--data", help="Data folder of the floor.")] = Path(".floorpulse"),
+) -> None:
+    """Take events over HTTP: POST /v1/events, one or up to 1,000; 202 once Kafka has them."""
+    import uvicorn
+
+    from floorpulse.settings import load_settings
+    from floorpulse.wiring import producer
+    from sources.readers.batch import send_batch
+    from sources.readers.gateway import ACKNOWLEDGED_WITHIN_S, Gateway, GatewayMetrics, create_gateway
+
+    settings = load_settings(data=data)
+    roster = Roster(settings)
+    with closing(producer(settings)) as sender:
+        app = create_gateway(
+            Gateway(
+                send=lambda batch: send_batch(sender, batch, ACKNOWLEDGED_WITHIN_S),
+                metrics=GatewayMetrics.create(),
+                resolve=roster.resolve,
+                ready=lambda: _answers(settings.bootstrap()),
+            )
+        )
+        host, port = settings.gateway_host, settings.gateway_port
+        uvicorn.run(app, host=host, port=port, log_config=None, access_log=False)
+
+
+def _answers(addresses: list[str]) -> bool:
+    """True when a broker takes connections."""
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=_CONNECTED_WITHIN_S):
+            return True
+    return False
+
+
+class Roster:
+    """The registry's aliases, read again when they are older than 15 s; old ones serve while ClickHouse is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read them once; Unavailable when ClickHouse does not answer."""
+        self._settings = settings
+        self._lock = Lock()
+        self._registry = self._load()
+        self._read_at = time.monotonic()
+
+    def resolve(self, source: str, agent: str, at_ms: int) -> str:
+        """The work id of a vendor's agent id; may block, so it is for worker threads."""
+        with self._lock:
+            if time.monotonic() - self._read_at > _REGISTRY_KEPT_S:
+                self._refresh()
+            return self._registry.resolve(source, agent, at_ms)
+
+    def _refresh(self) -> None:
+        self._read_at = time.monotonic()
+        try:
+            self._registry = self._load()
+        except Unavailable as error:
+            structlog.get_logger(__name__).warning("query_failed", part="gateway", detail=str(error))
+
+    def _load(self) -> Registry:
+        from floorpulse.wiring import clickhouse_client
+        from sinks.registry import load_registry
+
+        with closing(clickhouse_client(self._settings)) as client:
+            return load_registry(client)

@@ -1,0 +1,68 @@
+"""The program `floorpulse`: every command of every noun."""
+
+from __future__ import annotations
+
+import typer
+
+from floorpulse.cli import (
+    delivery,
+    drain,
+    gateway,
+    ingest,
+    kpi,
+    query,
+    reconcile,
+    records,
+    registry,
+    rules,
+    rules_apply,
+    schema,
+    topics,
+    up,
+    web,
+    worker,
+)
+from floorpulse.logs import set_up_logs
+
+NOUNS = (
+    up,
+    ingest,
+    drain,
+    kpi,
+    query,
+    reconcile,
+    registry,
+    rules,
+    rules_apply,
+    records,
+    topics,
+    schema,
+    worker,
+    delivery,
+    gateway,
+    web,
+)
+
+
+def make_app() -> typer.Typer:
+    """The Typer app with all commands."""
+    app = typer.Typer(
+        name="floorpulse",
+        help="Live agent KPIs for contact-center floors: events in, windows, alerts and coaching records out.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for noun in NOUNS:
+        noun.register(app)
+    return app
+
+
+def run() -> None:
+    """Entry of the console script."""
+    set_up_logs("auto")
+    make_app()()
+
+
+if __name__ == "__main__":
+    run()

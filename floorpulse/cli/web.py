@@ -1,0 +1,38 @@
+"""`floorpulse web`: the pages of a floor."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from floorpulse.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add `floorpulse web`."""
+
+    @app.command("web")
+    def web(
+        data: Annotated[Path | None, typer.Option("--data", help="Data folder of the floor.")] = None,
+    ) -> None:
+        """Serve board, alert inbox and coaching cases."""
+        import uvicorn
+
+        from floorpulse.web.actions import LedgerCommands
+        from floorpulse.web.app import create_web
+        from floorpulse.wiring import clickhouse_client
+
+        settings = load_settings(data)
+        settings.clickhouse()  # without an address: one clear line now instead of a page that never fills
+        application = create_web(settings, partial(clickhouse_client, settings), LedgerCommands(settings))
+        uvicorn.run(
+            application,
+            host=settings.web_host,
+            port=settings.web_port,
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+        )

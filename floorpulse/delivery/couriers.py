@@ -1,0 +1,63 @@
+"""One courier a receiver: its own bounded queue and task, so that a slow receiver delays nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import stamina
+import structlog
+
+from floorpulse.delivery.channels import Channel
+from floorpulse.delivery.messages import LATEST_MS, Mark, MarkState, Message
+from schemas.errors import InputError, Unavailable
+
+QUEUE = 20
+_LONGEST_WAIT_S = 60.0
+
+MarkDown = Callable[[Mark], Awaitable[None]]
+
+
+class Couriers:
+    """Brings messages to receivers and marks each as sent or failed."""
+
+    def __init__(self, channels: Mapping[str, Channel], mark: MarkDown, now_ms: Callable[[], int]) -> None:
+        self._channels, self._mark, self._now_ms = channels, mark, now_ms
+        self._queues: dict[str, asyncio.Queue[Message]] = {name: asyncio.Queue(QUEUE) for name in channels}
+
+    def ready(self, receiver: str) -> bool:
+        """True when the receiver's queue takes one more message."""
+        return receiver in self._queues and not self._queues[receiver].full()
+
+    async def take(self, message: Message) -> None:
+        """Hand a message to its courier; waits only where the queue is full. An unknown receiver gets none."""
+        if message.receiver in self._queues:
+            await self._queues[message.receiver].put(message)
+
+    async def carry(self) -> None:
+        """Carry until cancelled; a fault that is no receiver's ends all."""
+        await asyncio.gather(*(self._carry_for(receiver) for receiver in self._channels))
+
+    async def _carry_for(self, receiver: str) -> None:
+        while True:
+            message = await self._queues[receiver].get()
+            state = await self._send(self._channels[receiver], message)
+            await self._mark(Mark(state=state, message=message))
+
+    async def _send(self, channel: Channel, message: Message) -> MarkState:
+        log = structlog.get_logger(__name__).bind(receiver=message.receiver, message=message.id)
+        try:
+            async for attempt in stamina.retry_context(
+                on=Unavailable,
+                attempts=None,
+                timeout=LATEST_MS / 1000,
+                wait_initial=0.5,
+                wait_max=_LONGEST_WAIT_S,
+            ):
+                with attempt:
+                    await channel.send(message, self._now_ms() // 1000)
+        except (Unavailable, InputError) as error:
+            log.error("message_failed", reason=str(error))
+            return "failed"
+        log.info("message_sent", notices=len(message.notices))
+        return "sent"

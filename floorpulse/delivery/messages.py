@@ -1,0 +1,133 @@
+"""What is told: notices out of transitions and record events, messages of several notices, marks of what was sent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from schemas.alerts import Transition
+from schemas.records import RecordEvent, digest
+from schemas.times import from_ms, iso, to_ms
+
+MarkState = Literal["claimed", "sent", "failed"]
+
+BUCKET_MS = 5_000
+"""Alerts of one receiver within this time go in one message."""
+LATEST_MS = 15 * 60_000
+"""Older than this behind the wall clock, a notice is of no use to anybody."""
+NOTICES_PER_MESSAGE = 40
+"""Keeps a message under the 20 kB that receivers of webhooks accept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell somebody."""
+
+    key: str
+    """The same for the same thing, whenever it is read."""
+    at_ms: int
+    what: Literal["alert_firing", "alert_resolved", "case_opened"]
+    team: str
+    site: str
+    subject: str
+    text: str
+
+    def content(self) -> dict[str, Any]:
+        """The notice in the body of a webhook."""
+        return {"id": self.key, "what": self.what, "at": iso(self.at_ms), "team": self.team, "site": self.site} | {
+            "subject": self.subject,
+            "text": self.text,
+        }
+
+
+class Message(BaseModel):
+    """What one receiver gets in one go. The same id is the same message, however often it is sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    receiver: str
+    at: AwareDatetime
+    """The instant of its first notice."""
+    notices: list[dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """One line about the whole."""
+        first = str(self.notices[0]["text"])
+        return first if len(self.notices) == 1 else f"{first} (and {len(self.notices) - 1} more)"
+
+    @property
+    def text(self) -> str:
+        """A line for each notice."""
+        return "\n".join(str(notice["text"]) for notice in self.notices)
+
+    def payload(self) -> bytes:
+        """The body of a webhook."""
+        data = {"id": self.id, "notices": self.notices}
+        content = {"type": "floorpulse.notices", "timestamp": iso(to_ms(self.at)), "data": data}
+        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+class Mark(BaseModel):
+    """The message on `floor.deliveries`: claimed before a message is sent, then sent or failed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: MarkState
+    message: Message
+
+
+def message_id(receiver: str, group: str, at_ms: int) -> str:
+    """The id of a message: receiver, group (the key of its first notice) and the bucket of that one's instant."""
+    return digest(receiver, group, str(at_ms // BUCKET_MS))
+
+
+def message_of(receiver: str, notices: list[Notice]) -> Message:
+    """One message of notices, in the order of their instants."""
+    ordered = sorted(notices, key=lambda notice: (notice.at_ms, notice.key))
+    first = ordered[0]
+    return Message(
+        id=message_id(receiver, first.key, first.at_ms),
+        receiver=receiver,
+        at=from_ms(first.at_ms),
+        notices=[notice.content() for notice in ordered],
+    )
+
+
+def of_transition(step: Transition) -> Notice:
+    """What a step of an alert tells."""
+    what: Literal["alert_firing", "alert_resolved"] = "alert_firing" if step.state == "firing" else "alert_resolved"
+    return Notice(
+        key=f"{step.alert}/{step.sequence}",
+        at_ms=to_ms(step.at),
+        what=what,
+        team=step.team,
+        site=step.site,
+        subject=step.subject,
+        text=f"{step.state} ({step.severity}): {_numbers(step)}",
+    )
+
+
+def of_record_event(event: RecordEvent) -> Notice | None:
+    """What an entry of the ledger tells: a case that was opened; None for any other."""
+    if event.kind != "case_opened":
+        return None
+    step = Transition.model_validate(dict(event.body)["transition"])
+    return Notice(
+        key=event.id,
+        at_ms=to_ms(event.at),
+        what="case_opened",
+        team=step.team,
+        site=step.site,
+        subject=step.subject,
+        text=f"{str(event.body['opens']).replace('_', ' ')} case {event.record} opened: {_numbers(step)}",
+    )
+
+
+def _numbers(step: Transition) -> str:
+    value = "-" if step.value is None else f"{step.value:.4g}"
+    return f"{step.rule}, {step.subject}: {step.kpi} {value} over {step.window} (limit {step.threshold:g}, n {step.n})"

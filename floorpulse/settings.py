@@ -1,0 +1,154 @@
+"""The settings of floorpulse: file, environment and the data folder, read once and handed down frozen.
+
+Order, the first found wins: environment (`FLOORPULSE_...`), the file `floorpulse.yaml` of the working folder, what
+`floorpulse up` wrote into `DIR/run.json`, the defaults here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from schemas.errors import ConfigError
+
+SETTINGS_FILE = Path("floorpulse.yaml")
+RUN_FILE = "run.json"
+TOKEN_FILE = "store.token"
+
+
+class ClickHouseAddress(BaseModel):
+    """Where ClickHouse answers HTTP."""
+
+    model_config = ConfigDict(frozen=True)
+    host: str
+    port: int
+    secure: bool
+    user: str
+    password: SecretStr
+    database: str
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; every field is an environment variable `FLOORPULSE_<NAME>` too."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOORPULSE_", frozen=True, extra="forbid")
+
+    data: Path = Field(Path(".floorpulse"), description="Data folder of an embedded floor.")
+    kafka_bootstrap: str = Field("", description="Bootstrap address of Kafka, host:port[,host:port].")
+    clickhouse_url: str = Field("", description="ClickHouse's HTTP address, http(s)://host:port.")
+    clickhouse_user: str = Field("default", description="ClickHouse user.")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password.")
+    clickhouse_database: str = Field("floorpulse", description="ClickHouse database.")
+    clock: Literal["wall", "event"] = Field("wall", description="wall: a live floor; event: replays and demos.")
+    timezone: str = Field("UTC", description="Time zone of the default site `main`.")
+    partitions: int = Field(4, ge=1, le=1024, description="Partitions of floor.events at creation.")
+    flush_interval_s: float = Field(0.7, gt=0, le=10, description="Longest time between two flushes.")
+    buffer_rows: int = Field(120_000, ge=1_000, description="Rows kept while ClickHouse is away.")
+    web_host: str = Field("127.0.0.1", description="Address the web listens on.")
+    web_port: int = Field(8321, ge=0, le=65535, description="Port of the web; a free one if it is taken.")
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    gateway_port: int = Field(8322, ge=0, le=65535, description="Port of the gateway.")
+    metrics_host: str = Field("127.0.0.1", description="Address of the worker's /metrics.")
+    metrics_port: int = Field(8323, ge=0, le=65535, description="Port of the worker's /metrics.")
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="console for people, else JSON.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        zone(name)
+        return name
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before what `load_settings` read from the files."""
+        return env_settings, init_settings
+
+    def clickhouse(self) -> ClickHouseAddress:
+        """The parts of `clickhouse_url`; ConfigError when it is not set or no address."""
+        if not self.clickhouse_url:
+            raise ConfigError(f"no floor found in {self.data}: start one with `floorpulse up --data {self.data}`")
+        parts = urlsplit(self.clickhouse_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigError(f"clickhouse_url: expected http(s)://host:port, got {self.clickhouse_url!r}")
+        return ClickHouseAddress(
+            host=parts.hostname,
+            port=parts.port or (8443 if parts.scheme == "https" else 8123),
+            secure=parts.scheme == "https",
+            user=self.clickhouse_user,
+            password=self.clickhouse_password,
+            database=self.clickhouse_database,
+        )
+
+    def bootstrap(self) -> list[str]:
+        """Kafka's bootstrap addresses; ConfigError when none is set."""
+        if not self.kafka_bootstrap:
+            raise ConfigError(f"no floor found in {self.data}: start one with `floorpulse up --data {self.data}`")
+        return [address.strip() for address in self.kafka_bootstrap.split(",")]
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of an IANA name; ConfigError names what was expected."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"unknown time zone {name!r}: expected an IANA name such as Europe/Berlin") from None
+
+
+def load_settings(data: Path | None = None, *, file: Path = SETTINGS_FILE, **given: Any) -> Settings:
+    """
+    Read the settings once.
+
+    `data` is the data folder (`--data`); its `run.json` gives addresses that neither environment nor file set.
+    `given` are values of the command line. ConfigError: one line that names the file and the key.
+    """
+    values = _file_values(file)
+    folder = data or Path(values.get("data", ".floorpulse"))
+    for key, value in _run_values(folder).items():
+        values.setdefault(key, value)
+    values.update({key: value for key, value in given.items() if value is not None})
+    values["data"] = folder
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _file_values(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(loaded or {}, dict):
+        raise ConfigError(f"{file}: expected keys and values")
+    return dict(loaded or {})
+
+
+def _run_values(folder: Path) -> dict[str, Any]:
+    """What `floorpulse up` tells every other command of its floor."""
+    run = folder / RUN_FILE
+    try:
+        values = dict(json.loads(run.read_text(encoding="utf-8")).get("settings", {}))
+        if (folder / TOKEN_FILE).exists():
+            values["clickhouse_password"] = (folder / TOKEN_FILE).read_text(encoding="utf-8").strip()
+        return values
+    except FileNotFoundError:
+        return {}
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise ConfigError(f"{run}: not readable as JSON: {error}") from None

@@ -1,0 +1,119 @@
+"""The web application: routes, headers and the poller's life."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+
+from floorpulse.web.actions import Commands
+from floorpulse.web.clients import Clients
+from floorpulse.web.forms import form_routes
+from floorpulse.web.fragments import renderer
+from floorpulse.web.live import Viewers
+from floorpulse.web.metrics import WebMetrics
+from floorpulse.web.pages import page_routes, system_routes
+from floorpulse.web.poller import Poller
+from floorpulse.web.site import Site, problem, wants_json
+from floorpulse.web.templating import templates
+from schemas.errors import FloorpulseError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from floorpulse.settings import Settings
+
+STATIC = Path(__file__).parent / "static"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+MAX_BODY = 100_000
+"""Forms are small; anything larger is no form of ours."""
+
+
+def create_web(settings: Settings, client_factory: Callable[[], Client], commands: Commands) -> FastAPI:
+    """The web of one floor; its poller lives from the application's start to its end."""
+    env, metrics = templates(), WebMetrics()
+    viewers = Viewers(uuid4().hex[:8], settings.clock, metrics.viewers.set)
+    poller = Poller(client_factory, renderer(env), metrics, settings.clock)
+    poller.listen(viewers.tell)
+    clients = Clients(client_factory)
+    site = Site(settings, env, poller, viewers, clients, commands, metrics)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        poller.start()
+        yield
+        poller.stop()
+        clients.close()
+
+    app = FastAPI(title="floorpulse", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for routes in (form_routes(site), page_routes(site), system_routes(site)):
+        app.include_router(routes)
+    _guard(app, site)
+    return app
+
+
+def _guard(app: FastAPI, site: Site) -> None:
+    @app.middleware("http")
+    async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        """Refuse forms of other sites and large bodies; count and mark every answer."""
+        refused = _refused(request)
+        response = refused if refused is not None else await call_next(request)
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        if not request.url.path.startswith("/static/"):
+            response.headers["Cache-Control"] = "no-store"
+            site.metrics.requests.labels(_label(request), response.status_code).inc()
+        else:
+            response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    @app.exception_handler(FloorpulseError)
+    async def unavailable(request: Request, error: FloorpulseError) -> Response:
+        """Say that a part of the floor does not answer; the live parts of the page go on."""
+        structlog.get_logger(__name__).warning("page_failed", path=request.url.path, reason=str(error))
+        if wants_json(request):
+            return problem(503, f"Not saved: {error}.")
+        context = {"title": "Not now", "detail": f"{error}. Nothing is lost; try again in a moment."}
+        return site.page(request, "problem.html", "problem", context, 503)
+
+    @app.exception_handler(404)
+    async def unknown(request: Request, _: Exception) -> Response:
+        """The page for a path that is none."""
+        context = {"title": "No such page", "detail": f"{request.url.path} is no page of this floor."}
+        return site.page(request, "problem.html", "problem", context, 404)
+
+
+def _refused(request: Request) -> Response | None:
+    if request.method in {"GET", "HEAD"}:
+        return None
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        return PlainTextResponse("refused: this form was sent by another site\n", 403)
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or int(length) > MAX_BODY:
+        return PlainTextResponse(f"refused: a form of at most {MAX_BODY} bytes was expected\n", 413)
+    return None
+
+
+def _label(request: Request) -> str:
+    """The kind of page: a label for each id would never end."""
+    first = request.url.path.split("/")[1]
+    known = {"", "alerts", "cases", "viewer", "live", "healthz", "readyz", "metrics"}
+    return (first or "board") if first in known else "other"

@@ -1,0 +1,130 @@
+"""The pages: board, inbox, cases, and what is live on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
+
+from floorpulse.clock import now_ms
+from floorpulse.web import queries
+from floorpulse.web.details import alert_page, case_page
+from floorpulse.web.site import Site, viewer_of
+from floorpulse.web.templating import teams_html
+from schemas.registry import DEFAULT_SITE, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+READY_WITHIN_MS = 20_000
+
+
+def page_routes(site: Site) -> APIRouter:
+    """What can be looked at."""
+    routes = APIRouter(default_response_class=HTMLResponse)
+
+    @routes.get("/")
+    def board(request: Request) -> Response:
+        """The floor board."""
+        live = site.poller.live
+        context = {"teams": teams_html(live.published), **_place(live.registry)}
+        return site.page(request, "board.html", "board", context)
+
+    @routes.get("/alerts")
+    def alerts(request: Request) -> Response:
+        """The inbox."""
+        return site.page(request, "alerts.html", "alerts", {"alert": None, "plot": None})
+
+    @routes.get("/alerts/{alert:path}")
+    def alert(request: Request, alert: str) -> Response:
+        """One alert with its evidence."""
+        return show_alert(site, request, alert)
+
+    @routes.get("/cases")
+    def cases(request: Request) -> Response:
+        """All cases."""
+        return site.page(request, "cases.html", "cases", {"case": None, "plot": None})
+
+    @routes.get("/cases/{case:path}")
+    def case(request: Request, case: str) -> Response:
+        """One case."""
+        return show_case(site, request, case)
+
+    return routes
+
+
+def system_routes(site: Site) -> APIRouter:
+    """The live stream, health and metrics."""
+    routes = APIRouter()
+
+    @routes.get("/live")
+    async def live(request: Request, areas: str = "head", since: str = "") -> Response:
+        """Server-sent events with what changes in the areas."""
+        last = request.headers.get("last-event-id", since)
+        stream = site.viewers.stream(site.poller.live, site.viewers.since(last), areas.split(","))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    @routes.get("/healthz")
+    async def healthz() -> Response:
+        """Alive."""
+        return PlainTextResponse("ok\n")
+
+    @routes.get("/readyz")
+    async def readyz() -> Response:
+        """Ready: ClickHouse answered a moment ago."""
+        state = site.poller.live
+        fresh = state.polled_ms > now_ms() - READY_WITHIN_MS and not state.failing_since_ms
+        return PlainTextResponse("ready\n" if fresh else "ClickHouse does not answer\n", 200 if fresh else 503)
+
+    @routes.get("/metrics")
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        return PlainTextResponse(site.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return routes
+
+
+def show_alert(
+    site: Site, request: Request, alert: str, extra: Mapping[str, Any] | None = None, status: int = 200
+) -> Response:
+    """The page of an alert; a look at an agent's is logged."""
+    with site.clients.borrow() as client:
+        context = alert_page(client, site.poller.live, alert, now_ms())
+        if context is None:
+            return not_found(site, request, "alert", alert)
+        if context["subject"].startswith("agent:"):
+            queries.log_access(client, viewer_of(request), context["subject"], "alert", alert, now_ms())
+    return site.page(request, "alerts.html", "alerts", _merged(context, extra), status)
+
+
+def show_case(
+    site: Site, request: Request, case: str, extra: Mapping[str, Any] | None = None, status: int = 200
+) -> Response:
+    """The page of a case; each look is logged."""
+    with site.clients.borrow() as client:
+        context = case_page(client, site.poller.live, case, now_ms())
+        if context is None:
+            return not_found(site, request, "case", case)
+        queries.log_access(client, viewer_of(request), context["subject"], "case", case, now_ms())
+    return site.page(request, "cases.html", "cases", _merged(context, extra), status)
+
+
+def not_found(site: Site, request: Request, what: str, id_: str) -> Response:
+    """The page for an id that nobody knows."""
+    context = {"title": f"No such {what}", "detail": f"There is no {what} {id_!r}. It may belong to another floor."}
+    return site.page(request, "problem.html", "problem", context, 404)
+
+
+def _merged(context: dict[str, Any], extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What somebody typed stays in the form when it could not be saved."""
+    more = dict(extra or {})
+    typed = context["typed"] | more.pop("typed", {})
+    return context | more | {"typed": typed}
+
+
+def _place(registry: Registry) -> dict[str, str]:
+    sites = sorted(registry.sites)
+    name = sites[0] if len(sites) == 1 else next((s for s in sites if s != DEFAULT_SITE), DEFAULT_SITE)
+    words = "Floor" if name == DEFAULT_SITE else f"Floor {name}"
+    return {"site": words, "zone": registry.zone(name).key}

@@ -1,0 +1,196 @@
+"""The one reader behind all live pages: asks ClickHouse each second and publishes what changed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from floorpulse.clock import now_ms
+from floorpulse.web import queries
+from floorpulse.web.alert_views import AlertView, alert_views, marks_of
+from floorpulse.web.case_views import CaseRow, case_of_alert, case_rows, fold_cases
+from floorpulse.web.fragments import Published, Render, alerts_area, board_area, cases_area, head_area, publish
+from floorpulse.web.queries import AlertRow, MinuteRow, Pulse, SubjectRow, WindowRow
+from floorpulse.web.snapshot import FloorRows, build_board
+from floorpulse.web.trends import bars_start, trend_start
+from schemas.errors import FloorpulseError
+from schemas.records import RecordEvent
+from schemas.registry import Floor, Registry
+from schemas.times import MINUTE_MS
+from sinks.registry import load_registry
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from floorpulse.web.metrics import WebMetrics
+
+PERIOD_S = 1.0
+"""From poll to poll; a slow store gets a pause as long as the reading took, so that the worker is not crowded out."""
+TREND_PAUSE_S = 5.0
+OVERLAP_MS = 10_000
+"""Ledger entries are read again from a little before the newest one: inserts do not become visible in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What the pages stand on at one moment."""
+
+    published: Published = field(default_factory=Published)
+    pulse: Pulse = field(default_factory=lambda: Pulse(0, 0, 0, ()))
+    registry: Registry = field(default_factory=lambda: Registry(Floor()))
+    alerts: tuple[AlertView, ...] = ()
+    cases: tuple[CaseRow, ...] = ()
+    polled_ms: int = 0
+    """When ClickHouse answered last; 0: never."""
+    failing_since_ms: int = 0
+    """Since when it does not answer; 0: it answers."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was read, kept until a mark says that it changed."""
+
+    subjects: list[SubjectRow] = field(default_factory=list)
+    windows: list[WindowRow] = field(default_factory=list)
+    steps: list[AlertRow] = field(default_factory=list)
+    entries: dict[tuple[str, int], RecordEvent] = field(default_factory=dict)
+    newest_entry_ms: int = 0
+    queue_minutes: list[MinuteRow] = field(default_factory=list)
+    floor_minutes: list[MinuteRow] = field(default_factory=list)
+    agent_bars: list[MinuteRow] = field(default_factory=list)
+    trend_minute: int = -1
+    trend_read_s: float = 0.0
+
+
+class Poller:
+    """Reads with a client of its own in a thread of its own; `listen` tells of each new `Live`."""
+
+    def __init__(
+        self,
+        client_factory: Callable[[], Client],
+        render: Render,
+        metrics: WebMetrics,
+        clock: Literal["wall", "event"],
+    ) -> None:
+        self.live = Live()
+        self._client_factory = client_factory
+        self._client: Client | None = None
+        self._render = render
+        self._metrics = metrics
+        self._clock = clock
+        self._kept = _Kept()
+        self._listeners: list[Callable[[Live], None]] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+
+    def listen(self, listener: Callable[[Live], None]) -> None:
+        """Call `listener` after each poll, in the poller's thread."""
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within the poll that is under way."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def poll(self) -> None:
+        """Read once and publish; a store that does not answer makes the pages stale, not empty."""
+        started_s = time.monotonic()
+        try:
+            if self._client is None:
+                self._client = self._client_factory()
+            self.live = self._read(self._client)
+        except (ClickHouseError, FloorpulseError, OSError) as error:
+            self._client = None
+            self._note_failure(error)
+        self._metrics.poll_seconds.observe(time.monotonic() - started_s)
+        for listener in self._listeners:
+            listener(self.live)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            started_s = time.monotonic()
+            self.poll()
+            took_s = time.monotonic() - started_s
+            self._stopping.wait(max(PERIOD_S - took_s, took_s))
+
+    def _note_failure(self, error: Exception) -> None:
+        if not self.live.failing_since_ms:
+            reason = " ".join(str(error).split())[:300]
+            structlog.get_logger(__name__).warning("query_failed", what="board", reason=reason)
+        live = self.live
+        self.live = Live(
+            published=live.published,
+            pulse=live.pulse,
+            registry=live.registry,
+            alerts=live.alerts,
+            cases=live.cases,
+            polled_ms=live.polled_ms,
+            failing_since_ms=live.failing_since_ms or now_ms(),
+        )
+
+    def _read(self, client: Client) -> Live:
+        before, pulse = self.live, queries.pulse(client)
+        registry = before.registry
+        if not before.polled_ms or pulse.marks != before.pulse.marks:
+            registry = load_registry(client)
+            self._read_ledger(client)
+            self._kept.steps = queries.alert_steps(client)
+        if not before.polled_ms or pulse != before.pulse:
+            self._kept.subjects = queries.subjects(client)
+            self._kept.windows = queries.windows(client)
+        clock_ms = pulse.clock_ms if self._clock == "event" else now_ms()
+        self._read_trends(client, clock_ms)
+        return self._build(pulse, registry, clock_ms)
+
+    def _read_ledger(self, client: Client) -> None:
+        kept = self._kept
+        newest_ms = queries.newest_entry_ms(client)
+        for entry in queries.ledger(client, max(0, kept.newest_entry_ms - OVERLAP_MS)):
+            kept.entries[entry.stream, entry.sequence] = entry
+        kept.newest_entry_ms = newest_ms
+
+    def _read_trends(self, client: Client, clock_ms: int) -> None:
+        kept, minute = self._kept, clock_ms // MINUTE_MS
+        if not clock_ms or minute == kept.trend_minute or time.monotonic() - kept.trend_read_s < TREND_PAUSE_S:
+            return
+        end_ms = (minute + 1) * MINUTE_MS
+        kept.queue_minutes = queries.queue_minutes(client, trend_start(clock_ms), end_ms)
+        kept.floor_minutes = queries.floor_minutes(client, trend_start(clock_ms), end_ms)
+        kept.agent_bars = queries.handled_by_agent(client, bars_start(clock_ms), end_ms)
+        kept.trend_minute, kept.trend_read_s = minute, time.monotonic()
+
+    def _build(self, pulse: Pulse, registry: Registry, clock_ms: int) -> Live:
+        kept, now = self._kept, now_ms()
+        entries = [kept.entries[key] for key in sorted(kept.entries)]
+        folded = fold_cases(entries)
+        cases = case_rows(folded.values())
+        alerts = alert_views(kept.steps, marks_of(entries), case_of_alert(folded), registry, now)
+        rows = FloorRows(
+            clock_ms=clock_ms,
+            registry=registry,
+            subjects=kept.subjects,
+            windows=kept.windows,
+            alerts=alerts,
+            queue_minutes=kept.queue_minutes,
+            floor_minutes=kept.floor_minutes,
+            agent_bars=kept.agent_bars,
+        )
+        areas = {
+            "head": head_area(alerts, cases),
+            "board": board_area(build_board(rows), is_empty=not kept.subjects),
+            "alerts": alerts_area(alerts),
+            "cases": cases_area(cases),
+        }
+        published = publish(self.live.published, areas, self._render)
+        return Live(published, pulse, registry, tuple(alerts), tuple(cases), polled_ms=now)

@@ -1,0 +1,208 @@
+// Every page's script: live pieces, running times, definitions, keys. No framework, nothing from elsewhere.
+import { startTimes, setHead, retime } from "./times.js";
+import { apply, whenQuiet } from "./pieces.js";
+import { startDefinitions } from "./definitions.js";
+import { startKeys } from "./keys.js";
+
+const body = document.body;
+const SILENT_MS = 8000;
+let heardAt = performance.now();
+let lostSince = 0;
+let source = null;
+let stamp = body.dataset.stamp;
+let saidAt = 0;
+let alertsBefore = null;
+
+setHead(JSON.parse(body.dataset.head));
+startTimes();
+startDefinitions();
+startKeys();
+restoreFolds();
+startTheme();
+startForms();
+startSearch();
+showHead(JSON.parse(body.dataset.head));
+connect();
+setInterval(checkSilence, 1000);
+
+function connect() {
+  source = new EventSource(`/live?areas=${encodeURIComponent(body.dataset.areas)}&since=${encodeURIComponent(stamp)}`);
+  source.addEventListener("floor", (event) => {
+    heardAt = performance.now();
+    lostSince = 0;
+    stamp = event.lastEventId || stamp;
+    const floor = JSON.parse(event.data);
+    setHead(floor);
+    showHead(floor);
+    apply(floor);
+    restoreFolds();
+    filter();
+    retime();
+    follow(floor);
+  });
+}
+
+// A closed connection is opened again by the browser; one that hangs silently is not.
+function checkSilence() {
+  if (performance.now() - heardAt < SILENT_MS) return;
+  if (!lostSince) lostSince = Date.now() - SILENT_MS;
+  banner("The numbers stand still: no connection to floorpulse", lostSince);
+  document.getElementById("live").dataset.state = "lost";
+  document.getElementById("live-words").textContent = "no connection";
+  if (source.readyState === EventSource.CLOSED) {
+    heardAt = performance.now() - SILENT_MS / 2;
+    connect();
+  }
+}
+
+function showHead(head) {
+  const live = document.getElementById("live");
+  const words = document.getElementById("live-words");
+  const age = head.stored ? Math.max(0, Math.round((head.now - head.stored) / 1000)) : null;
+  live.dataset.state = head.stale ? "stale" : "live";
+  const name = head.mode === "event" ? "replay" : "live";
+  words.textContent = head.stale ? "stale" : age === null ? "no events yet" : `${name}, ${short(age)} ago`;
+  if (head.stale) banner(head.stale, head.staleSince);
+  else banner("", 0);
+  const mode = document.getElementById("floor-mode");
+  if (mode) mode.textContent = head.mode === "event" ? "Replay, floor time" : "";
+  const base = document.title.replace(/^\(\d+\) /, "");
+  document.title = head.alerts ? `(${head.alerts}) ${base}` : base;
+  say(head.alerts);
+}
+
+function short(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
+function banner(words, since) {
+  const stale = document.getElementById("stale");
+  stale.hidden = !words;
+  body.classList.toggle("is-stale", Boolean(words));
+  if (!words) return;
+  const at = new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const text = `${words} since ${at}. This page goes on by itself.`;
+  if (stale.textContent !== text) stale.textContent = text;
+}
+
+// At most one sentence each ten seconds, so that a screen reader can keep up.
+function say(alerts) {
+  if (alertsBefore === null) alertsBefore = alerts;
+  if (alerts === alertsBefore || Date.now() - saidAt < 10000) return;
+  document.getElementById("polite").textContent = `${alerts} ${alerts === 1 ? "alert needs" : "alerts need"} a person`;
+  alertsBefore = alerts;
+  saidAt = Date.now();
+}
+
+// The detail of an alert or a case is fetched again when its row says that it changed.
+async function follow(floor) {
+  const main = document.getElementById("main");
+  const piece = main.dataset.watch && floor.pieces[main.dataset.watch];
+  if (!piece) return;
+  const holder = document.createElement("template");
+  holder.innerHTML = piece;
+  const version = holder.content.firstElementChild.dataset.version;
+  if (version === main.dataset.watchVersion) return;
+  main.dataset.watchVersion = version;
+  if (isWriting()) {
+    toast("This changed meanwhile. Reload to see it; what you typed is not saved yet.");
+    return;
+  }
+  const answer = await fetch(location.pathname, { headers: { accept: "text/html" } });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.getElementById("detail");
+  if (!fresh) return;
+  document.getElementById("detail").replaceWith(document.adoptNode(fresh));
+  retime();
+  document.dispatchEvent(new CustomEvent("floor:detail"));
+}
+
+function isWriting() {
+  return [...document.querySelectorAll("#detail textarea, #detail select, #detail input:not([type=hidden])")].some(
+    (field) => field === document.activeElement || (field.value !== (field.defaultValue ?? "") && field.value !== ""),
+  );
+}
+
+function restoreFolds() {
+  for (const team of document.querySelectorAll("details[data-fold]:not([data-known])")) {
+    const kept = localStorage.getItem(`fold:${team.dataset.fold}`);
+    if (kept) team.open = kept === "open";
+    team.dataset.known = "";
+    team.querySelector("summary").addEventListener("click", () => {
+      localStorage.setItem(`fold:${team.dataset.fold}`, team.open ? "closed" : "open");
+    });
+  }
+}
+
+function startTheme() {
+  document.getElementById("theme").addEventListener("click", () => {
+    const root = document.documentElement;
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    document.cookie = `theme=${root.dataset.theme};path=/;max-age=31536000;samesite=lax`;
+    document.dispatchEvent(new CustomEvent("floor:theme"));
+  });
+  const you = document.querySelector(".you input[name=viewer]");
+  you.addEventListener("change", () => you.form.requestSubmit());
+}
+
+// Quick actions keep the place: they are sent in the background and the row changes by itself.
+function startForms() {
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-quiet]")) {
+      for (const button of form.querySelectorAll("button:not([type=button])")) setTimeout(() => (button.disabled = true));
+      return;
+    }
+    event.preventDefault();
+    const button = event.submitter;
+    const url = button?.getAttribute("formaction") || form.action;
+    if (button) button.disabled = true;
+    try {
+      const answer = await fetch(url, {
+        method: "POST",
+        headers: { accept: "application/json" },
+        body: new URLSearchParams(new FormData(form)),
+      });
+      const said = await answer.json();
+      toast(said.message || said.detail);
+      if (!answer.ok && button) button.disabled = false;
+    } catch {
+      toast("Not sent: no connection to floorpulse.");
+      if (button) button.disabled = false;
+    }
+  });
+}
+
+let toastTimer = 0;
+function toast(words) {
+  const place = document.getElementById("toast");
+  place.textContent = words;
+  place.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => (place.hidden = true), 6000);
+}
+
+function startSearch() {
+  document.getElementById("search")?.addEventListener("input", filter);
+}
+
+function filter() {
+  const search = document.getElementById("search");
+  if (!search) return;
+  const wanted = search.value.trim().toLowerCase();
+  for (const item of document.querySelectorAll(".items > .item")) {
+    item.hidden = Boolean(wanted) && !item.textContent.toLowerCase().includes(wanted);
+  }
+  mark();
+}
+
+function mark() {
+  for (const list of document.querySelectorAll("[data-current]")) {
+    for (const item of list.children) item.classList.toggle("current", item.id === list.dataset.current);
+  }
+}
+mark();
+whenQuiet();

@@ -1,0 +1,95 @@
+"""The worker process: wires the Faust app to ClickHouse and the ledger, serves /metrics, /healthz and /readyz."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from floorpulse.clock import now_ms
+from floorpulse.offsets import admin_client
+from floorpulse.settings import Settings
+from floorpulse.wiring import clickhouse_client
+from schemas.topics import EVENTS
+
+EXIT_FAILED = 70
+"""Exit code after an unexpected error: the supervisor starts the worker again, from its checkpoint."""
+
+
+def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
+    """Run until it is told to stop; exits with 70 after an unexpected error."""
+    from streams.worker.app import run_app
+
+    app, metrics = _make_app(settings, name, accept_gap=accept_gap)
+    _serve_metrics(settings, metrics, app)
+    log = structlog.get_logger(__name__)
+    log.info("worker_started", worker=name, clock=settings.clock)
+    try:
+        run_app(app)
+    except SystemExit as stop:
+        log.info("worker_stopping", code=stop.code)
+        raise
+    except BaseException as error:
+        log.exception("worker_failed", error_type=type(error).__name__)
+        os._exit(EXIT_FAILED)
+
+
+def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, CollectorRegistry]:
+    from records.store.clickhouse import ClickHouseLedgerStore
+    from records.store.ledger import Ledger
+    from sinks.storage import ClickHouseStorage
+    from sinks.topics import ensure_epochs, topic_states
+    from streams.worker.app import create_app
+    from streams.worker.metrics import WorkerMetrics
+    from streams.worker.ports import WorkerConfig
+    from streams.worker.recording import command_of, recorder
+
+    with admin_client(settings) as admin:
+        epochs = ensure_epochs(clickhouse_client(settings), admin)
+        partitions = topic_states(admin)[EVENTS].partitions
+    config = WorkerConfig(
+        bootstrap=settings.kafka_bootstrap,
+        instance=name,
+        partitions=partitions,
+        epochs=epochs,
+        event_clock=settings.clock == "event",
+        flush_interval_s=settings.flush_interval_s,
+        buffer_rows=settings.buffer_rows,
+        accept_gap=accept_gap,
+    )
+    ledger = Ledger(ClickHouseLedgerStore(clickhouse_client(settings)))
+    storage = ClickHouseStorage(lambda: clickhouse_client(settings))
+    registry = CollectorRegistry()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = create_app(config, storage, recorder(ledger.handle_all), command_of, WorkerMetrics(registry), now_ms)
+    return app, registry
+
+
+def _serve_metrics(settings: Settings, registry: CollectorRegistry, app: Any) -> None:
+    """Serve /metrics, /healthz and /readyz (200 once partitions are assigned) in a thread."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, kind, body = 200, "text/plain", b"ok\n"
+            if self.path == "/metrics":
+                kind, body = CONTENT_TYPE_LATEST, generate_latest(registry)
+            elif self.path == "/readyz" and not app.keeper.hops.engines:
+                status, body = 503, b"no partition is assigned yet\n"
+            elif self.path not in {"/healthz", "/readyz"}:
+                status, body = 404, b"not found\n"
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Requests of a scraper are not worth a line."""
+
+    server = ThreadingHTTPServer((settings.metrics_host, settings.metrics_port), Handler)
+    Thread(target=server.serve_forever, name="metrics", daemon=True).start()

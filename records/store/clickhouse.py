@@ -1,0 +1,76 @@
+"""Entries of the ledger in ClickHouse, table `record_events`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from records.core.chain import canonical
+from schemas.errors import Unavailable
+from schemas.records import RecordEvent
+from schemas.times import from_ms, to_ms
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+COLUMNS = ("stream", "sequence", "id", "kind", "at", "by", "command", "record", "version", "body", "previous", "hash")
+STREAMS_PER_QUERY = 1_000
+
+ENTRIES = f"""
+SELECT {", ".join("toUnixTimestamp64Milli(at)" if name == "at" else name for name in COLUMNS)}
+FROM record_events FINAL
+"""
+"""The head of a query for entries, read by `entry_of`."""
+
+
+class ClickHouseLedgerStore:
+    """A `LedgerStore` on one ClickHouse client, used by one thread."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def load(self, streams: Collection[str]) -> dict[str, list[RecordEvent]]:
+        """See `LedgerStore`."""
+        found: dict[str, list[RecordEvent]] = {stream: [] for stream in streams}
+        wanted = list(found)
+        for start in range(0, len(wanted), STREAMS_PER_QUERY):
+            part = tuple(wanted[start : start + STREAMS_PER_QUERY])
+            with unavailable():
+                sql = f"{ENTRIES} WHERE stream IN %(streams)s ORDER BY stream, sequence"
+                rows = self._client.query(sql, parameters={"streams": part}).result_rows
+            for entry in map(entry_of, rows):
+                found[entry.stream].append(entry)
+        return found
+
+    def append(self, events: Sequence[RecordEvent]) -> None:
+        """See `LedgerStore`: one insert of one block."""
+        if events:
+            with unavailable():
+                self._client.insert("record_events", [row_of(event) for event in events], column_names=COLUMNS)
+
+
+def row_of(event: RecordEvent) -> list[Any]:
+    """The row of an entry, in the order of `COLUMNS`."""
+    return [
+        to_ms(event.at) if name == "at" else canonical(event.body) if name == "body" else getattr(event, name)
+        for name in COLUMNS
+    ]
+
+
+def entry_of(row: Sequence[Any]) -> RecordEvent:
+    """The entry of a row of `ENTRIES`."""
+    values = dict(zip(COLUMNS, row, strict=True))
+    return RecordEvent(**{**values, "at": from_ms(values["at"]), "body": json.loads(values["body"])})
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Say `Unavailable` where the client says that nobody answered."""
+    from clickhouse_connect.driver.exceptions import OperationalError
+
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(f"ClickHouse does not answer: {' '.join(str(error).split())[:300]}") from error

@@ -1,0 +1,23 @@
+"""Entries of the ledger in memory, for tests and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from schemas.records import RecordEvent
+
+
+class MemoryLedgerStore:
+    """A `LedgerStore` that ends with its process."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, dict[int, RecordEvent]] = {}
+
+    def load(self, streams: Collection[str]) -> dict[str, list[RecordEvent]]:
+        """See `LedgerStore`."""
+        return {stream: [entry for _, entry in sorted(self._streams.get(stream, {}).items())] for stream in streams}
+
+    def append(self, events: Sequence[RecordEvent]) -> None:
+        """See `LedgerStore`."""
+        for event in events:
+            self._streams.setdefault(event.stream, {})[event.sequence] = event

@@ -1,0 +1,1 @@
+"""The language of floorpulse: what happened, what was counted, what was proposed, what was decided."""

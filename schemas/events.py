@@ -1,0 +1,329 @@
+"""
+What happened on the floor, and the control records that stand in the same log.
+
+The models are the decoder too: one message is validated on its own by `decode`. An event says who saw it
+(`source`), which fact it is (`id`, unique within the source), in which state of correction (`revision`) and when
+it happened (`at`, ISO 8601 with offset). Names are past tense. One fact has one owner: its key is an agent or a
+queue, and where both need to know, the reader emits two events.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from schemas.errors import InvalidEvent
+
+MAX_EVENT_BYTES = 32_768
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Seconds = Annotated[float, Field(ge=0, le=31_622_400, allow_inf_nan=False)]
+"""A duration in seconds, kept to the millisecond."""
+Channel = Literal["voice", "chat", "email", "message", "callback", "task"]
+State = Literal["ready", "ringing", "on_contact", "hold", "wrap", "away", "offline"]
+
+
+class Record(BaseModel):
+    """Anything that stands in `floor.events`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    at: AwareDatetime
+    """The instant it happened."""
+
+
+class Event(Record):
+    """The envelope of every event."""
+
+    source: Id
+    """The system that saw it, e.g. `acd-manila`."""
+    id: Id
+    """Unique within the source; the same fact sent again has the same id."""
+    revision: Annotated[int, Field(ge=0, le=2**31)] = 0
+    """A higher revision replaces a lower one of the same (source, id, type)."""
+    void: bool = False
+    """True when the fact is taken back: it stays on record and counts for nothing."""
+
+
+class ContactOffered(Event):
+    """A contact entered a queue."""
+
+    type: Literal["contact_offered"] = "contact_offered"
+    contact: Id
+    queue: Id
+    channel: Channel = "voice"
+    priority: int = 0
+    customer: Id | None = None
+    """A hash of the customer's number or address, never the number itself."""
+
+
+class ContactAnswered(Event):
+    """A contact left its queue for an agent."""
+
+    type: Literal["contact_answered"] = "contact_answered"
+    contact: Id
+    queue: Id
+    channel: Channel = "voice"
+    agent: Id | None = None
+    waited_s: Seconds
+
+
+class ContactAbandoned(Event):
+    """The customer gave up while waiting in a queue."""
+
+    type: Literal["contact_abandoned"] = "contact_abandoned"
+    contact: Id
+    queue: Id
+    channel: Channel = "voice"
+    waited_s: Seconds
+
+
+class ContactFlowedOut(Event):
+    """A contact left a queue otherwise: by timeout, by a key, to another queue, for a callback."""
+
+    type: Literal["contact_flowed_out"] = "contact_flowed_out"
+    contact: Id
+    queue: Id
+    channel: Channel = "voice"
+    waited_s: Seconds
+    why: Literal["timeout", "key", "overflow", "callback", "empty", "withdrawn", "other"] = "other"
+    to: Id | None = None
+
+
+class ContactAccepted(Event):
+    """An agent took a contact that was offered to them."""
+
+    type: Literal["contact_accepted"] = "contact_accepted"
+    contact: Id
+    agent: Id
+    queue: Id | None = None
+    channel: Channel = "voice"
+    rang_s: Seconds = 0.0
+
+
+class ContactRejected(Event):
+    """A contact was offered to an agent, who did not take it."""
+
+    type: Literal["contact_rejected"] = "contact_rejected"
+    contact: Id
+    agent: Id
+    queue: Id | None = None
+    channel: Channel = "voice"
+    rang_s: Seconds = 0.0
+
+
+class ContactHandled(Event):
+    """A contact is finished, wrap included; `at` is the end of wrap."""
+
+    type: Literal["contact_handled"] = "contact_handled"
+    contact: Id
+    agent: Id | None = None
+    """None when nobody knows who handled it: it then counts for queue and site and for no agent."""
+    queue: Id | None = None
+    channel: Channel = "voice"
+    direction: Literal["inbound", "outbound", "internal"] = "inbound"
+    started_at: AwareDatetime
+    waited_s: Seconds | None = None
+    talk_s: Seconds
+    hold_s: Seconds = 0.0
+    wrap_s: Seconds = 0.0
+    transferred: bool = False
+    outcome: Annotated[str, Field(max_length=200)] | None = None
+
+
+class StateChanged(Event):
+    """An agent entered a state, and stays in it until the next change."""
+
+    type: Literal["state_changed"] = "state_changed"
+    agent: Id
+    state: State
+    reason: Annotated[str, Field(max_length=100)] | None = None
+    """The reason code of an away state, e.g. `lunch`."""
+
+
+class QualityScored(Event):
+    """Somebody evaluated a contact of an agent."""
+
+    type: Literal["quality_scored"] = "quality_scored"
+    agent: Id
+    contact: Id | None = None
+    form: Id = "default"
+    form_version: Id = "1"
+    score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+    """Per cent of the points that were possible; 0 after a fatal item."""
+    fatal: bool = False
+    evaluator: Id | None = None
+
+
+class TaskTimed(Event):
+    """Back-office work of an agent with its time."""
+
+    type: Literal["task_timed"] = "task_timed"
+    agent: Id
+    task: Id
+    seconds: Seconds
+    units: Annotated[int, Field(ge=0)] = 1
+
+
+TicketStep = Literal["created", "assigned", "replied", "solved", "reopened", "breached"]
+
+
+class TicketChanged(Event):
+    """A ticket of a queue changed."""
+
+    type: Literal["ticket_changed"] = "ticket_changed"
+    ticket: Id
+    change: TicketStep
+    queue: Id
+    priority: Id | None = None
+
+
+class TicketWorked(Event):
+    """An agent did something to a ticket."""
+
+    type: Literal["ticket_worked"] = "ticket_worked"
+    ticket: Id
+    change: TicketStep
+    agent: Id
+    queue: Id | None = None
+    priority: Id | None = None
+
+
+class SurveyAnswered(Event):
+    """A customer answered a survey about a contact of an agent."""
+
+    type: Literal["survey_answered"] = "survey_answered"
+    agent: Id
+    contact: Id
+    csat: Annotated[int, Field(ge=1, le=5)] | None = None
+    nps: Annotated[int, Field(ge=0, le=10)] | None = None
+    resolved: bool | None = None
+
+
+class Activity(BaseModel):
+    """A part of a planned shift, from `from` up to and without `to`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    activity: Id
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    paid: bool = True
+    productive: bool = True
+
+
+class ShiftPlanned(Event):
+    """The plan of an agent's shift; `at` is its start."""
+
+    type: Literal["shift_planned"] = "shift_planned"
+    agent: Id
+    activities: Annotated[list[Activity], Field(min_length=1, max_length=200)]
+
+
+class Ticked(Record):
+    """Time went on up to `at`, with nothing else to say."""
+
+    type: Literal["ticked"] = "ticked"
+
+
+class RegistryChanged(Record):
+    """From the next record on, this revision of the registry holds."""
+
+    type: Literal["registry_changed"] = "registry_changed"
+    revision: Annotated[int, Field(ge=1)]
+
+
+class RulesApplied(Record):
+    """From the next record on, this revision of the rules holds."""
+
+    type: Literal["rules_applied"] = "rules_applied"
+    revision: Annotated[int, Field(ge=1)]
+
+
+class RefoldAsked(Record):
+    """Somebody asks the owner to fold a subject again, or to give up an event that moved to another key."""
+
+    type: Literal["refold_asked"] = "refold_asked"
+    subject: Id | None = None
+    """`agent:ID` or `queue:ID`, with `from_at` and `to_at`."""
+    from_at: AwareDatetime | None = None
+    to_at: AwareDatetime | None = None
+    moved: tuple[Id, Id, Id] | None = None
+    """Identity (source, id, type) of an event whose higher `revision` went to another key."""
+    revision: int = 0
+    why: Annotated[str, Field(max_length=200)]
+
+
+class InputEnded(Record):
+    """Nothing more comes from this input."""
+
+    type: Literal["input_ended"] = "input_ended"
+
+
+FloorEvent = (
+    ContactOffered
+    | ContactAnswered
+    | ContactAbandoned
+    | ContactFlowedOut
+    | ContactAccepted
+    | ContactRejected
+    | ContactHandled
+    | StateChanged
+    | QualityScored
+    | TaskTimed
+    | TicketChanged
+    | TicketWorked
+    | SurveyAnswered
+    | ShiftPlanned
+)
+Control = Ticked | RegistryChanged | RulesApplied | RefoldAsked | InputEnded
+
+AnyRecord = Annotated[FloorEvent | Control, Field(discriminator="type")]
+
+EVENT_ADAPTER: TypeAdapter[FloorEvent] = TypeAdapter(Annotated[FloorEvent, Field(discriminator="type")])
+RECORD_ADAPTER: TypeAdapter[FloorEvent | Control] = TypeAdapter(AnyRecord)
+
+OfQueue = ContactOffered | ContactAnswered | ContactAbandoned | ContactFlowedOut | TicketChanged
+"""Events whose key is the queue; `ContactHandled` joins them where no agent is known."""
+UNKNOWN_QUEUE = "unknown"
+"""Where a contact counts that names neither an agent nor a queue."""
+EVENT_TYPES: tuple[str, ...] = tuple(model.model_fields["type"].default for model in FloorEvent.__args__)
+CONTROL_TYPES: tuple[str, ...] = tuple(model.model_fields["type"].default for model in Control.__args__)
+
+
+def decode(value: bytes) -> FloorEvent | Control:
+    """
+    The record in a message of `floor.events`.
+
+    InvalidEvent with reason `oversize` or `invalid` and a detail that names the field.
+    """
+    if len(value) > MAX_EVENT_BYTES:
+        raise InvalidEvent("oversize", f"{len(value)} bytes, at most {MAX_EVENT_BYTES}")
+    try:
+        return RECORD_ADAPTER.validate_json(value)
+    except ValidationError as error:
+        raise InvalidEvent("invalid", first_fault(error)) from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault of a validation in one line: field, what was expected."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"] if part not in EVENT_TYPES) or "message"
+    return f"{place}: {first['msg']}"
+
+
+def subject_of(event: FloorEvent) -> str:
+    """The owner of the fact, `agent:ID` or `queue:ID`: the key of its message."""
+    if isinstance(event, OfQueue):
+        return f"queue:{event.queue}"
+    if isinstance(event, ContactHandled) and event.agent is None:
+        return f"queue:{event.queue or UNKNOWN_QUEUE}"
+    return f"agent:{event.agent}"
+
+
+def encode(record: FloorEvent | Control) -> bytes:
+    """The message of a record: JSON without the fields that stand at their default."""
+    return record.model_dump_json(exclude_defaults=True, exclude={"type"}).encode()[:-1] + (
+        b',"type":"%s"}' % record.type.encode()
+    )

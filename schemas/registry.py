@@ -1,0 +1,239 @@
+"""
+Who and what is on the floor: people, teams, sites, clients, queues, reason codes and targets, with validity.
+
+`Floor` is what `floor.yaml` says and what one revision of the registry holds, whole. `Registry` answers the questions
+that the streams ask of it, at an instant.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.panes import THRESHOLDS_S
+from schemas.times import to_ms
+
+DEFAULT_SITE = "main"
+NO_TEAM = ""
+_FOREVER = 2**62
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"unknown time zone {name!r}: expected an IANA name such as Europe/Berlin") from None
+    return name
+
+
+def _counted_threshold(seconds: int) -> int:
+    if seconds not in THRESHOLDS_S:
+        raise ValueError(f"waits are counted up to {', '.join(map(str, THRESHOLDS_S))} s, not up to {seconds} s")
+    return seconds
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Entry(BaseModel):
+    """Anything in the registry: strict keys, no changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Validity(Entry):
+    """From when (inclusive) to when (exclusive) something holds; open where None. Instants with offset."""
+
+    valid_from: AwareDatetime | None = None
+    valid_to: AwareDatetime | None = None
+
+    def covers(self, at_ms: int) -> bool:
+        """True when the instant lies in the validity."""
+        start = to_ms(self.valid_from) if self.valid_from else -_FOREVER
+        end = to_ms(self.valid_to) if self.valid_to else _FOREVER
+        return start <= at_ms < end
+
+
+class Site(Entry):
+    """A place with its zone: the site day is its local date."""
+
+    id: Id
+    timezone: ZoneName = "UTC"
+    holidays: list[date] = []
+
+
+class Client(Entry):
+    """Whom the floor works for."""
+
+    id: Id
+    name: str = ""
+
+
+class Team(Entry):
+    """A team at a site, with who leads it."""
+
+    id: Id
+    name: str = ""
+    site: Id = DEFAULT_SITE
+    lead: str = ""
+    deputy: str = ""
+    manager: str = ""
+
+
+class ServiceLevelGoal(Entry):
+    """A queue's contract: the variant of the formula, the threshold, the goal."""
+
+    variant: Literal[1, 2, 3, 4, 5] = 3
+    threshold_s: Annotated[int, AfterValidator(_counted_threshold)] = 20
+    goal: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class Queue(Entry):
+    """A queue, whose client and site it serves."""
+
+    id: Id
+    name: str = ""
+    site: Id = DEFAULT_SITE
+    client: str = ""
+    service_level: ServiceLevelGoal = ServiceLevelGoal()
+
+
+class Alias(Validity):
+    """A vendor's id of a person."""
+
+    source: Id
+    id: Id
+
+
+class Membership(Validity):
+    """A person in a team."""
+
+    team: Id
+
+
+class Person(Entry):
+    """Somebody who works on the floor, by the roster's own opaque work id."""
+
+    id: Id
+    name: str = ""
+    role: Literal["agent", "lead", "manager", "analyst", "quality", "hr"] = "agent"
+    aliases: list[Alias] = []
+    teams: list[Membership] = []
+
+
+class ReasonCode(Entry):
+    """An away reason: whether it is paid and productive, and how long it may last."""
+
+    id: Id
+    paid: bool = True
+    productive: bool = False
+    limit_s: int | None = None
+
+
+class Target(Entry):
+    """What a KPI should be; for one subject (`team:t1`, `queue:q1`) or for all."""
+
+    kpi: Id
+    value: float
+    subject: str = ""
+
+
+class Floor(Entry):
+    """One revision of the registry, whole."""
+
+    sites: list[Site] = []
+    clients: list[Client] = []
+    teams: list[Team] = []
+    queues: list[Queue] = []
+    people: list[Person] = []
+    reason_codes: list[ReasonCode] = []
+    targets: list[Target] = []
+
+    def entries(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """(kind, id, body) of everything in it: the rows of the registry."""
+        rows: list[tuple[str, str, dict[str, Any]]] = []
+        for kind in KINDS:
+            for entry in getattr(self, kind):
+                key = entry.id if not isinstance(entry, Target) else f"{entry.kpi}/{entry.subject}"
+                rows.append((kind, key, entry.model_dump(mode="json")))
+        return rows
+
+    @classmethod
+    def from_entries(cls, rows: list[tuple[str, dict[str, Any]]]) -> Floor:
+        """The floor of (kind, body) rows."""
+        by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+        for kind, body in rows:
+            by_kind[kind].append(body)
+        return cls.model_validate(by_kind)
+
+
+KINDS = ("sites", "clients", "teams", "queues", "people", "reason_codes", "targets")
+
+
+class Registry:
+    """One revision, indexed. Who is unknown belongs to no team and to the site `main`."""
+
+    def __init__(self, floor: Floor, revision: int = 0) -> None:
+        """Index a floor; a site `main` in UTC is added where the floor has none."""
+        self.floor = floor
+        self.revision = revision
+        self.sites = {site.id: site for site in floor.sites}
+        self.sites.setdefault(DEFAULT_SITE, Site(id=DEFAULT_SITE))
+        self.teams = {team.id: team for team in floor.teams}
+        self.queues = {queue.id: queue for queue in floor.queues}
+        self.people = {person.id: person for person in floor.people}
+        self.reason_codes = {code.id: code for code in floor.reason_codes}
+        self._aliases: dict[tuple[str, str], list[tuple[Alias, str]]] = {}
+        for person in floor.people:
+            for alias in person.aliases:
+                self._aliases.setdefault((alias.source, alias.id), []).append((alias, person.id))
+
+    def team_of(self, agent: str, at_ms: int) -> str:
+        """The agent's team at an instant; `''` for none."""
+        person = self.people.get(agent)
+        if person is None:
+            return NO_TEAM
+        return next((m.team for m in person.teams if m.covers(at_ms)), NO_TEAM)
+
+    def site_of_team(self, team: str) -> str:
+        """The site of a team; `main` for an unknown one."""
+        return self.teams[team].site if team in self.teams else DEFAULT_SITE
+
+    def site_of_agent(self, agent: str, at_ms: int) -> str:
+        """The site of the agent's team at an instant."""
+        return self.site_of_team(self.team_of(agent, at_ms))
+
+    def site_of_queue(self, queue: str) -> str:
+        """The site of a queue; `main` for an unknown one."""
+        return self.queues[queue].site if queue in self.queues else DEFAULT_SITE
+
+    def client_of_queue(self, queue: str) -> str:
+        """The client of a queue; `''` for none."""
+        return self.queues[queue].client if queue in self.queues else ""
+
+    def zone(self, site: str) -> ZoneInfo:
+        """The time zone of a site; that of `main` for an unknown one."""
+        return _zone(self.sites.get(site, self.sites[DEFAULT_SITE]).timezone)
+
+    def resolve(self, source: str, vendor_id: str, at_ms: int) -> str:
+        """The work id of a vendor's agent id at an instant; `source:id` when nobody knows it."""
+        for alias, person in self._aliases.get((source, vendor_id), ()):
+            if alias.covers(at_ms):
+                return person
+        return vendor_id if vendor_id in self.people else f"{source}:{vendor_id}"
+
+    def target(self, kpi: str, *subjects: str) -> float | None:
+        """The target of a KPI for the first of the subjects that has one, else for all."""
+        wanted = (*subjects, "")
+        found = {target.subject: target.value for target in self.floor.targets if target.kpi == kpi}
+        return next((found[subject] for subject in wanted if subject in found), None)
+
+
+@lru_cache(maxsize=256)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)

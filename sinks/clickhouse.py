@@ -1,0 +1,127 @@
+"""
+The ClickHouse sink: what a flush writes, in the order that makes a crash at any point harmless.
+
+(1) raw events, (2) panes, windows and alert transitions, (3) one INSERT of one block into `subjects`: the changed
+subjects with the partition's own checkpoint. So nothing that a checkpoint stands for is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clickhouse_connect.driver.exceptions import DatabaseError, Error
+
+from schemas.errors import StopWorker, Unavailable
+from sinks.late import late_panes
+from sinks.rows import (
+    AGENT_MINUTES,
+    EVENTS,
+    QUEUE_MINUTES,
+    SUBJECTS,
+    TRANSITIONS,
+    WINDOWS,
+    Table,
+    agent_row,
+    checkpoint_row,
+    columns_of,
+    event_row,
+    queue_row,
+    subject_row,
+    transition_row,
+    window_row,
+)
+from streams.core.log import Frozen, version_of
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+MONTHS_PER_INSERT = 50
+"""ClickHouse refuses an insert that touches more than 100 partitions; a month is a partition."""
+_FATAL = frozenset({16, 36, 44, 46, 47, 53, 60, 62, 81, 115, 192, 252, 497, 516})
+"""Codes that no retry mends: unknown column, table or database, types, too many parts per insert, access."""
+
+Step = Callable[[str], None]
+
+
+class ClickHouseSink:
+    """Writes flushes. One client, used by one thread at a time."""
+
+    def __init__(self, client: Client, step: Step = lambda _name: None) -> None:
+        """`step` is told the name of each point between two writes; tests crash there."""
+        self._client = client
+        self._step = step
+
+    def write(self, flush: Sequence[Frozen]) -> None:
+        """Write flushes of several partitions. Unavailable: try the very same again. StopWorker: never mends."""
+        try:
+            self._write(flush)
+        except Error as error:
+            raise sorted_error(error) from error
+        except OSError as error:
+            raise Unavailable(f"ClickHouse does not answer: {error}") from error
+
+    def _write(self, flush: Sequence[Frozen]) -> None:
+        self._insert(EVENTS, (event_row(row, f) for f in flush for row in f.events), month=2)
+        self._step("after_events")
+        self._write_panes(flush)
+        self._step("after_panes")
+        windows = (window_row(row, f, _version(f)) for f in flush for row in f.windows)
+        self._insert(WINDOWS, windows)
+        self._insert(TRANSITIONS, (transition_row(t, version) for f in flush for t, version in f.transitions))
+        self._step("before_subjects")
+        rows = [subject_row(row, f, _version(f)) for f in flush for row in f.subjects]
+        self._insert(SUBJECTS, [*rows, *(checkpoint_row(f) for f in flush)])
+        self._step("after_subjects")
+
+    def _write_panes(self, flush: Sequence[Frozen]) -> None:
+        agents, queues = [], []
+        for frozen in flush:
+            for key, minute, cell, pane in [*frozen.panes, *late_panes(self._client, frozen)]:
+                kind, _, name = key.partition(":")
+                if kind == "agent":
+                    agents.append(agent_row(name, minute, cell, pane, frozen.partition))
+                else:
+                    queues.append(queue_row(name, minute, cell, pane, frozen.partition))
+        self._insert(AGENT_MINUTES, agents, month=1)
+        self._insert(QUEUE_MINUTES, queues, month=1)
+
+    def _insert(self, table: Table, rows: Iterable[Sequence[Any]], month: int | None = None) -> None:
+        """Insert rows; where the table is partitioned by month, at most `MONTHS_PER_INSERT` at a time."""
+        rows = list(rows)
+        for chunk in _by_months(rows, month, 1000 if table is EVENTS else 1):
+            self._client.insert(
+                table.name,
+                columns_of(chunk),
+                column_names=list(table.columns),
+                column_type_names=list(table.columns.values()),
+                column_oriented=True,
+            )
+
+
+def sorted_error(error: Error) -> Exception:
+    """What comes next after an error of ClickHouse: retry (Unavailable) or stop (StopWorker)."""
+    line = " ".join(str(error).split())[:400]
+    if isinstance(error, DatabaseError) and getattr(error, "code", None) in _FATAL:
+        return StopWorker(f"ClickHouse refuses the rows: {line}")
+    return Unavailable(f"ClickHouse does not take the rows: {line}")
+
+
+def _version(frozen: Frozen) -> int:
+    return version_of(frozen.epoch, max(frozen.checkpoint.boundary, 0))
+
+
+def _by_months(rows: list[Sequence[Any]], month: int | None, ticks: int) -> list[list[Sequence[Any]]]:
+    """Chunks of rows that touch few partitions each; a month is at least 28 days."""
+    if not rows:
+        return []
+    if month is None:
+        return [rows]
+    span = 28 * 86_400 * ticks
+    keys = {row[month] // span for row in rows}
+    if len(keys) < MONTHS_PER_INSERT // 2:
+        return [rows]
+    chunks: dict[int, list[Sequence[Any]]] = {}
+    for row in rows:
+        chunks.setdefault(row[month] // (span * (MONTHS_PER_INSERT // 2)), []).append(row)
+    return [chunks[key] for key in sorted(chunks)]

@@ -1,0 +1,151 @@
+"""
+The proof that the numbers are right: every stored pane against a fold of the raw events, every offset against a row.
+
+A running floor is compared as of its checkpoints: a pane that a later flush has touched meanwhile is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from schemas.times import MINUTE_MS, iso
+from schemas.topics import DEAD_LETTERS, EVENTS
+from sinks.raw import current_events
+from sinks.restore import PaneOf, agent_pane, pane_query, queue_pane
+from streams.core.facts import CellKey
+from streams.core.panes import Pane
+from streams.core.subject import fold_all
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+ALL_TIME = (-(2**40), 2**45)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it must be."""
+
+    what: str
+    """`pane`, `offsets`, `rows` or `dead_letters`."""
+    where: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was compared, and what differed."""
+
+    subjects: int
+    panes: int
+    events: int
+    differences: list[Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    partition: int
+    limit: int
+    boundary: int
+    clock_ms: int
+    rows: int
+    counted: int
+    dead: int
+
+
+def reconcile(client: Client, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Reconciled:
+    """Compare everything; `progress` is told (subjects done, all)."""
+    marks = {mark.partition: mark for mark in _marks(client)}
+    differences = [difference for mark in marks.values() for difference in _count_differences(client, mark)]
+    subjects = _subjects(client)
+    panes = events = 0
+    for done, (key, partition) in enumerate(subjects):
+        mark = marks.get(partition)
+        if mark is None:
+            differences.append(Difference("offsets", f"{EVENTS}:{partition}", "a checkpoint", "none"))
+            continue
+        current = current_events(client, key, *ALL_TIME, mark.limit)
+        stored = _stored(client, key)
+        panes += len(stored)
+        events += len(current)
+        differences += _pane_differences(key, fold_all(current, mark.clock_ms).minutes, stored, mark.limit)
+        progress(done + 1, len(subjects))
+    return Reconciled(len(subjects), panes, events, differences)
+
+
+def _marks(client: Client) -> Iterator[_Mark]:
+    rows = client.query(
+        "SELECT partition, version, boundary, toUnixTimestamp64Milli(clock), rows, duplicates, dead, controls,"
+        " JSONExtractInt(body, 'base')"
+        " FROM subjects FINAL WHERE kind = 'partition' AND hop = 1 ORDER BY partition"
+    ).result_rows
+    for partition, version, boundary, clock, count, duplicates, dead, controls, base in rows:
+        counted = count + duplicates + dead + controls - base
+        yield _Mark(int(partition), int(version), int(boundary), int(clock), int(count), int(counted), int(dead))
+
+
+def _count_differences(client: Client, mark: _Mark) -> Iterator[Difference]:
+    """Every offset up to the boundary is an event, a duplicate, a dead letter, a control record or an accepted gap."""
+    where = f"{EVENTS}:{mark.partition}"
+    gaps = _one(
+        client,
+        "SELECT sum(to_offset - from_offset + 1) FROM gaps FINAL"
+        " WHERE topic = {topic:String} AND partition = {p:UInt16}",
+        {"topic": EVENTS, "p": mark.partition},
+    )
+    if mark.counted + gaps != mark.boundary + 1:
+        yield Difference("offsets", where, f"{mark.boundary + 1} accounted for", f"{mark.counted} + {gaps} in gaps")
+    stored = _one(
+        client,
+        "SELECT count() FROM events FINAL WHERE partition = {p:UInt16}"
+        " AND bitShiftLeft(toUInt64(epoch), 48) + offset <= {limit:UInt64}",
+        {"p": mark.partition, "limit": mark.limit},
+    )
+    if stored != mark.rows:
+        yield Difference("rows", where, f"{mark.rows} events", f"{stored} in events")
+    buried = _one(
+        client,
+        "SELECT count() FROM dead_letters FINAL WHERE topic = {topic:String} AND partition = {p:Int32}"
+        " AND offset <= {boundary:Int64}",
+        {"topic": EVENTS, "p": mark.partition, "boundary": mark.boundary},
+    )
+    if buried != mark.dead:
+        yield Difference("dead_letters", where, f"{mark.dead} letters", f"{buried} from {DEAD_LETTERS}")
+
+
+def _one(client: Client, sql: str, parameters: dict[str, Any]) -> int:
+    return int(client.query(sql, parameters=parameters).result_rows[0][0] or 0)
+
+
+def _subjects(client: Client) -> list[tuple[str, int]]:
+    rows = client.query("SELECT subject, any(partition) FROM events GROUP BY subject ORDER BY subject").result_rows
+    return [(str(subject), int(partition)) for subject, partition in rows]
+
+
+def _stored(client: Client, key: str) -> dict[tuple[int, CellKey], Pane]:
+    kind, _, name = key.partition(":")
+    rows = client.query(pane_query(kind, f"{kind} = {{name:String}}"), parameters={"name": name}).result_rows
+    panes: list[PaneOf] = [agent_pane(row) if kind == "agent" else queue_pane(row) for row in rows]
+    return {(minute, cell): pane for _, minute, cell, pane in panes}
+
+
+def _pane_differences(
+    key: str, folded: dict[int, dict[CellKey, Pane]], stored: dict[tuple[int, CellKey], Pane], limit: int
+) -> Iterator[Difference]:
+    wanted = {(minute, cell): pane for minute, cells in folded.items() for cell, pane in cells.items()}
+    for at in sorted(wanted.keys() | stored.keys()):
+        expected, found = wanted.get(at, Pane()), stored.get(at, Pane())
+        if found.version > limit:
+            continue
+        if _plain(expected) != _plain(found):
+            minute, cell = at
+            where = f"{key} {iso(minute * MINUTE_MS)} {cell[0] or '-'}/{cell[1] or '-'}"
+            yield Difference("pane", where, str(_plain(expected)), str(_plain(found)))
+
+
+def _plain(pane: Pane) -> tuple[dict[str, int], list[int]]:
+    """Sums without zeros, and the handle times in order of size."""
+    return {column: value for column, value in sorted(pane.sums.items()) if value}, sorted(pane.handle_times)

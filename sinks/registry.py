@@ -1,0 +1,102 @@
+"""The registry and the rules in ClickHouse: each revision whole, entries first, then the row that makes it hold."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from alerting.load import load_rules
+from schemas.errors import ConfigError
+from schemas.registry import DEFAULT_SITE, Floor, Registry, Site
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+RULES = "rules"
+RULES_FILE = "rules.yaml"
+"""Id of the entry that holds the text of the rule file; no rule can have it, as ids of rules know no dot."""
+
+Kind = Literal["registry", "rules"]
+Entry = tuple[str, str, dict[str, Any]]
+"""(kind, id, body)"""
+
+_ROWS = {"registry": "kind != 'rules'", "rules": "kind = 'rules'"}
+
+
+def latest_revision(client: Client, kind: Kind) -> int:
+    """The revision that holds; 0 before the first."""
+    sql = "SELECT max(revision) FROM revisions WHERE kind = {kind:String}"
+    return int(client.query(sql, parameters={"kind": kind}).result_rows[0][0])
+
+
+def load_registry(client: Client, revision: int | None = None) -> Registry:
+    """
+    A revision of the registry, whole; the one that holds when none is named.
+
+    Revision 0 has the site `main` in UTC and nothing else. ConfigError: it is not there, or not complete.
+    """
+    number = latest_revision(client, "registry") if revision is None else revision
+    if number == 0:
+        return Registry(Floor(sites=[Site(id=DEFAULT_SITE)]), 0)
+    entries = _entries(client, "registry", number)
+    return Registry(Floor.from_entries([(kind, body) for kind, _id, body in entries]), number)
+
+
+def store_registry(client: Client, floor: Floor, by: str, now: datetime) -> int:
+    """Keep a floor as the next revision; returns its number."""
+    return _store(client, "registry", floor.entries(), by, now)
+
+
+def load_rules_text(client: Client, revision: int | None = None) -> str | None:
+    """The rule file of a revision (the one that holds when none is named); None before the first."""
+    number = latest_revision(client, "rules") if revision is None else revision
+    if number == 0:
+        return None
+    bodies = {entry_id: body for _kind, entry_id, body in _entries(client, "rules", number)}
+    return str(bodies[RULES_FILE]["text"])
+
+
+def store_rules(client: Client, text: str, by: str, now: datetime) -> int:
+    """Keep a rule file, and each rule of it, as the next revision; returns its number. ConfigError: a fault in it."""
+    return _store(client, "rules", rule_entries(text), by, now)
+
+
+def rule_entries(text: str) -> list[Entry]:
+    """(kind, id, body) of a rule file: its text, and each rule. ConfigError: a fault in it."""
+    rules = load_rules(text, RULES_FILE).rules
+    return [(RULES, RULES_FILE, {"text": text}), *((RULES, rule.id, rule.definition()) for rule in rules)]
+
+
+def _entries(client: Client, kind: Kind, revision: int) -> list[Entry]:
+    wanted = client.query(
+        "SELECT max(entries), count() FROM revisions FINAL WHERE kind = {kind:String} AND revision = {revision:UInt32}",
+        parameters={"kind": kind, "revision": revision},
+    ).result_rows[0]
+    rows = client.query(
+        f"SELECT kind, id, body FROM registry FINAL WHERE {_ROWS[kind]} AND revision = {{revision:UInt32}}",
+        parameters={"revision": revision},
+    ).result_rows
+    if not wanted[1] or len(rows) != wanted[0]:
+        raise ConfigError(f"{kind} revision {revision} is not complete in ClickHouse: apply the {kind} file again")
+    return [(row[0], row[1], json.loads(row[2])) for row in rows]
+
+
+def _store(client: Client, kind: Kind, entries: list[Entry], by: str, now: datetime) -> int:
+    revision = _next_revision(client, kind)
+    rows = [[revision, entry[0], entry[1], json.dumps(entry[2]), now, by] for entry in entries]
+    if rows:
+        columns = ["revision", "kind", "id", "body", "applied_at", "applied_by"]
+        client.insert("registry", rows, column_names=columns)
+    client.insert(
+        "revisions",
+        [[kind, revision, len(rows), now, by]],
+        column_names=["kind", "revision", "entries", "applied_at", "applied_by"],
+    )
+    return revision
+
+
+def _next_revision(client: Client, kind: Kind) -> int:
+    """One more than any that was begun: entries of a revision that was broken off must not mix with the next."""
+    begun = client.query(f"SELECT max(revision) FROM registry WHERE {_ROWS[kind]}").result_rows[0][0]
+    return int(max(begun, latest_revision(client, kind))) + 1

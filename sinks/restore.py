@@ -1,0 +1,109 @@
+"""What a worker reads at its start: checkpoints, the small state of its subjects, resident panes and the last ids."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, AWAY_PREFIX, QUEUE_COLUMNS
+from schemas.times import minute_of
+from sinks.late import refolded
+from sinks.raw import last_known
+from streams.core.facts import CellKey
+from streams.core.log import OFFSET_BITS, Checkpoint, Stored, version_of
+from streams.core.panes import RESIDENT_MINUTES, Pane
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+PaneOf = tuple[str, int, CellKey, Pane]
+
+
+def read_checkpoint(client: Client, topic: str, partition: int, hop: int, epoch: int) -> Checkpoint | None:
+    """The checkpoint of a partition; of an older epoch only its state counts, and it begins anew at offset 0."""
+    rows = client.query(
+        "SELECT boundary, toUnixTimestamp64Milli(clock), rows, duplicates, dead, controls, body, version"
+        " FROM subjects FINAL WHERE subject = {subject:String} AND hop = {hop:UInt8}",
+        parameters={"subject": f"{topic}:{partition}", "hop": hop},
+    ).result_rows
+    if not rows:
+        return None
+    boundary, clock, count, duplicates, dead, controls, body, version = rows[0]
+    if version >> OFFSET_BITS < epoch:
+        boundary = -1
+    return Checkpoint(
+        int(boundary), int(clock), int(count), int(duplicates), int(dead), int(controls), json.loads(body)
+    )
+
+
+def read_bodies(client: Client, partition: int, hop: int) -> dict[str, dict[str, Any]]:
+    """Subject -> small state, of one owner."""
+    rows = client.query(
+        "SELECT subject, body FROM subjects FINAL"
+        " WHERE hop = {hop:UInt8} AND partition = {partition:UInt16} AND kind != 'partition'",
+        parameters={"hop": hop, "partition": partition},
+    ).result_rows
+    return {str(subject): json.loads(body) for subject, body in rows}
+
+
+def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Stored | None:
+    """
+    Everything of one partition of events as of its checkpoint; None when it has none.
+
+    Panes that stand above the checkpoint (their flush never reached it) hold events that will be replayed: they are
+    folded again from the raw events up to it.
+    """
+    checkpoint = read_checkpoint(client, topic, partition, 1, epoch)
+    if checkpoint is None:
+        return None
+    limit = version_of(epoch, checkpoint.boundary)
+    horizon = minute_of(max(checkpoint.body["now"], 0)) - RESIDENT_MINUTES
+    below: list[PaneOf] = []
+    above: dict[str, set[int]] = {}
+    for key, minute, cell, pane in _read_panes(client, partition, max(horizon, 0)):
+        if pane.version <= limit:
+            below.append((key, minute, cell, pane))
+        else:
+            above.setdefault(key, set()).add(minute)
+    panes = [pane for pane in below if pane[1] not in above.get(pane[0], ())]
+    for key in sorted(above):
+        panes += refolded(client, key, above[key], limit, checkpoint.clock_ms)
+    known, forgotten = last_known(client, partition, limit)
+    return Stored(checkpoint, read_bodies(client, partition, 1), panes, known, forgotten)
+
+
+def pane_query(kind: str, where: str) -> str:
+    """The SELECT whose rows `agent_pane` (kind `agent`) or `queue_pane` read."""
+    if kind == "agent":
+        columns = f"agent, {_CELL}, handle_times_ms, away_by_reason, {', '.join(AGENT_COLUMNS)}"
+        return f"SELECT {columns} FROM agent_minutes FINAL WHERE {where}"
+    columns = f"queue, {_CELL}, handle_times_ms, answered_waits, abandoned_waits, {', '.join(QUEUE_COLUMNS)}"
+    return f"SELECT {columns} FROM queue_minutes FINAL WHERE {where}"
+
+
+_CELL = "intDiv(toUnixTimestamp(minute), 60), queue, toString(channel), version"
+
+
+def _read_panes(client: Client, partition: int, from_minute: int) -> list[PaneOf]:
+    parameters = {"partition": partition, "start": from_minute * 60}
+    where = "partition = {partition:UInt16} AND minute >= toDateTime({start:UInt32})"
+    agents = client.query(pane_query("agent", where), parameters=parameters).result_rows
+    queues = client.query(pane_query("queue", where), parameters=parameters).result_rows
+    return [agent_pane(row) for row in agents] + [queue_pane(row) for row in queues]
+
+
+def agent_pane(row: Any) -> PaneOf:
+    """A pane of `agent_minutes`, as `pane_query` reads it."""
+    name, minute, queue, channel, version, times, away = row[:7]
+    sums = {column: int(value) for column, value in zip(AGENT_COLUMNS, row[7:], strict=True) if value}
+    sums |= {AWAY_PREFIX + reason: int(value) for reason, value in away.items()}
+    return f"agent:{name}", int(minute), (str(queue), str(channel)), Pane(sums, list(times), int(version))
+
+
+def queue_pane(row: Any) -> PaneOf:
+    """A pane of `queue_minutes`, as `pane_query` reads it."""
+    name, minute, queue, channel, version, times, answered, abandoned = row[:8]
+    sums = {column: int(value) for column, value in zip(QUEUE_COLUMNS, row[8:], strict=True) if value}
+    for buckets, counts in ((ANSWERED_WITHIN, answered), (ABANDONED_WITHIN, abandoned)):
+        sums |= {bucket: int(count) for bucket, count in zip(buckets, counts, strict=True) if count}
+    return f"queue:{name}", int(minute), (str(queue), str(channel)), Pane(sums, list(times), int(version))

@@ -1,0 +1,114 @@
+"""ClickHouse as the worker sees it (`streams.worker.ports.Storage`): one client for each thread that calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from clickhouse_connect.driver.exceptions import Error
+
+from alerting.judge import RuleJudge
+from alerting.load import load_rules
+from alerting.rules import RuleSet
+from schemas.errors import Unavailable
+from schemas.events import FloorEvent
+from schemas.topics import CONTRIBUTIONS, EVENTS
+from sinks.clickhouse import ClickHouseSink, sorted_error
+from sinks.raw import chunks, look_up
+from sinks.registry import RULES_FILE, load_registry, load_rules_text
+from sinks.restore import read_bodies, read_checkpoint, read_stored
+from sinks.rows import DEAD_LETTERS, columns_of
+from streams.core.identity import Known
+from streams.core.log import Checkpoint, Frozen, Revision, Stored
+from streams.core.spans import Identity
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+class ClickHouseStorage:
+    """Reads and writes of the worker; its errors say what comes next."""
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        """`connect` makes a new client."""
+        self._connect = connect
+        self._local = threading.local()
+        self._revisions: dict[tuple[int, int], Revision] = {}
+
+    def stored(self, partition: int, epoch: int) -> Stored | None:
+        """What is stored of a partition of events."""
+        with self._client() as client:
+            return read_stored(client, EVENTS, partition, epoch)
+
+    def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
+        """The checkpoint of the contributions and the groups' bodies."""
+        with self._client() as client:
+            checkpoint = read_checkpoint(client, CONTRIBUTIONS, 0, 2, epoch)
+            return (checkpoint, read_bodies(client, 0, 2)) if checkpoint else None
+
+    def look_up(self, events: Sequence[FloorEvent]) -> dict[Identity, Known]:
+        """What is stored of some identities."""
+        found: dict[Identity, Known] = {}
+        with self._client() as client:
+            for chunk in chunks(events):
+                found |= look_up(client, chunk)
+        return found
+
+    def revision(self, registry: int, rules: int) -> Revision:
+        """A revision of the registry with one of the rules, made once."""
+        known = self._revisions.get((registry, rules))
+        if known is None:
+            with self._client() as client:
+                known = _revision(client, registry, rules)
+            self._revisions[registry, rules] = known
+        return known
+
+    def write(self, flush: Sequence[Frozen]) -> None:
+        """Write a flush."""
+        with self._client() as client:
+            ClickHouseSink(client).write(flush)
+
+    def write_letters(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write dead letters."""
+        with self._client() as client:
+            client.insert(
+                DEAD_LETTERS.name,
+                columns_of(rows),
+                column_names=list(DEAD_LETTERS.columns),
+                column_type_names=list(DEAD_LETTERS.columns.values()),
+                column_oriented=True,
+            )
+
+    def accept_gap(self, topic: str, partition: int, first: int, last: int) -> None:
+        """Record that a person accepted that these offsets are missing."""
+        with self._client() as client:
+            client.insert(
+                "gaps",
+                [[topic, partition, first, last]],
+                column_names=["topic", "partition", "from_offset", "to_offset"],
+            )
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        try:
+            client = getattr(self._local, "client", None)
+            if client is None:
+                client = self._local.client = self._connect()
+            yield client
+        except Error as error:
+            raise sorted_error(error) from error
+        except OSError as error:
+            raise Unavailable(f"ClickHouse does not answer: {error}") from error
+
+
+def _revision(client: Client, registry: int, rules: int) -> Revision:
+    known = load_registry(client, registry)
+    now, before = (_rule_set(client, revision) for revision in (rules, rules - 1))
+    return Revision(known, RuleJudge(now, known, 1, before), RuleJudge(now, known, 2, before))
+
+
+def _rule_set(client: Client, revision: int) -> RuleSet:
+    text = load_rules_text(client, revision) if revision > 0 else None
+    return load_rules(text, RULES_FILE, revision) if text else RuleSet(revision=max(revision, 0), rules=())

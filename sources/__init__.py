@@ -1,0 +1,1 @@
+"""From vendor bytes to events: parsers in `core`, I/O in `readers`."""

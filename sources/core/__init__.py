@@ -1,0 +1,1 @@
+"""Pure parsers, one module per vendor format: text in, facts and refusals out."""

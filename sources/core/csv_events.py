@@ -1,0 +1,138 @@
+"""Rows of a CSV file as events, by a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from types import NoneType
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from schemas.errors import InputError
+from schemas.events import Event, FloorEvent
+from schemas.times import to_ms
+from sources.core.csv_rows import CsvRow, CsvRows
+from sources.core.mapping import MODELS, EventMapping, Mapping
+from sources.core.own import fault_of
+from sources.core.parsed import Accepted, FieldFault, Parsed, Resolve, Skipped, content_hash, rejected, shown
+
+_TRUE = {"true", "yes", "y", "1"}
+_FALSE = {"false", "no", "n", "0"}
+_UNIT_S = {"s": 1.0, "ms": 0.001, "min": 60.0}
+
+
+class CsvParser:
+    """Reads a file with a header line; times without offset are of the mapping's zone, else of `zone`."""
+
+    def __init__(self, mapping: Mapping, zone: ZoneInfo, resolve: Resolve, source: str | None = None) -> None:
+        """`source` None: that of the mapping."""
+        self._mapping = mapping
+        self._source = source or mapping.source
+        self._zone = ZoneInfo(mapping.timezone) if mapping.timezone else zone
+        self._resolve = resolve
+
+    def parse(self, lines: Iterable[bytes]) -> Iterator[Parsed]:
+        """What each row holds. InputError where the header lacks a column of the mapping."""
+        rows = iter(CsvRows(lines, self._mapping.delimiter))
+        header = next(rows, None)
+        columns = header.fields if header else []
+        self._check_header(columns)
+        for row in rows:
+            if row.fault:
+                yield rejected(row.line, row.fault, row.raw)
+            else:
+                yield from self._row(row, dict(zip(columns, row.fields, strict=True)))
+
+    def _check_header(self, columns: list[str]) -> None:
+        missing = [column for column in self._mapping.columns if column not in columns]
+        if missing:
+            found = shown(", ".join(columns))
+            raise InputError(f"line 1: expected the column {missing[0]!r} of the mapping in the header; found {found}")
+
+    def _row(self, row: CsvRow, cells: dict[str, str]) -> list[Parsed]:
+        wanted = [part for part in self._mapping.events if all(cells[c] in v for c, v in part.when.items())]
+        if not wanted:
+            return [Skipped(row.line, "no event of the mapping")]
+        content = content_hash(row.raw.rstrip(b"\r\n"))
+        try:
+            return [Accepted(self._event(part, cells), content, row.line) for part in wanted]
+        except FieldFault as fault:
+            return [rejected(row.line, fault, row.raw)]
+        except ValidationError as error:
+            return [rejected(row.line, self._column_fault(error, wanted), row.raw)]
+
+    def _event(self, part: EventMapping, cells: dict[str, str]) -> FloorEvent:
+        model = MODELS[part.type]
+        values: dict[str, Any] = {"source": self._source, **part.constants}
+        for name, column in part.fields.items():
+            if cells[column].strip():
+                values[name] = self._value(model, part, name, column, cells[column].strip())
+        event: Any = model.model_validate(values)
+        agent = getattr(event, "agent", None)
+        if agent is None:
+            return event  # type: ignore[no-any-return]
+        known = self._resolve(event.source, agent, to_ms(event.at))
+        return event.model_copy(update={"agent": known})  # type: ignore[no-any-return]
+
+    def _value(self, model: type[Event], part: EventMapping, name: str, column: str, cell: str) -> Any:
+        kind = _kind(model, name)
+        try:
+            if kind is datetime:
+                return self._instant(cell)
+            if kind is bool:
+                return _truth(cell)
+            if kind is int:
+                return int(cell)
+            if kind is float:
+                return self._number(cell, part.units.get(name, "s"))
+        except ValueError:
+            raise FieldFault(column, self._expected(kind, part.units.get(name)), cell) from None
+        return cell
+
+    def _instant(self, cell: str) -> datetime:
+        form = self._mapping.time_format
+        instant = datetime.strptime(cell, form) if form else datetime.fromisoformat(cell)  # noqa: DTZ007
+        return (instant if instant.tzinfo else instant.replace(tzinfo=self._zone)).astimezone(UTC)
+
+    def _number(self, cell: str, unit: str) -> float:
+        if unit == "hms":
+            hours, minutes, seconds = cell.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        if self._mapping.decimal_comma:
+            cell = cell.replace(".", "").replace(",", ".")
+        return round(float(cell) * _UNIT_S[unit], 3)
+
+    def _expected(self, kind: type, unit: str | None) -> str:
+        if kind is datetime:
+            return f"a time like {self._mapping.time_format}" if self._mapping.time_format else "a time in ISO 8601"
+        if kind is bool:
+            return "yes or no"
+        return "a time H:MM:SS" if unit == "hms" else "a whole number" if kind is int else "a number"
+
+    def _column_fault(self, error: ValidationError, parts: list[EventMapping]) -> FieldFault:
+        """The fault by the name of the column, which is what the person who made the file knows."""
+        fault = fault_of(error)
+        columns = [part.fields[fault.field] for part in parts if fault.field in part.fields]
+        return FieldFault(columns[0] if columns else fault.field, fault.expected, fault.found)
+
+
+def _kind(model: type[Event], name: str) -> type:
+    """The plain type of a field: the first of bool, datetime, int and float that it is made of, else str."""
+    pending: list[Any] = [model.model_fields[name].annotation]
+    while pending:
+        annotation = pending.pop()
+        if annotation in {bool, int, float, str}:
+            return annotation  # type: ignore[no-any-return]
+        if annotation is not NoneType and "AwareDatetime" in repr(annotation):
+            return datetime
+        pending.extend(get_args(annotation))
+    return str
+
+
+def _truth(cell: str) -> bool:
+    word = cell.lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(cell)
+    return word in _TRUE

@@ -1,0 +1,1 @@
+"""What reads files, tails, HTTP and the simulator, and produces to `floor.events`."""

@@ -1,0 +1,97 @@
+"""The numbered runs of `floorpulse ingest`, remembered in ClickHouse, so that a file goes in once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+COLUMNS = (
+    "number", "file_hash", "file", "format", "source", "rows", "events", "rejected", "started_at", "finished_at",
+    "state", "updated_at",
+)  # fmt: skip
+_CHUNK = 1024 * 1024
+
+
+class Client(Protocol):
+    """The part of the ClickHouse client that is used here."""
+
+    def query(self, query: str, parameters: dict[str, Any] | None = None) -> Any:
+        """Rows in `result_rows`."""
+
+    def insert(self, table: str, data: Sequence[Sequence[Any]], column_names: Sequence[str]) -> Any:
+        """Insert rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """One run over one file."""
+
+    number: int
+    file_hash: str
+    file: str
+    format: str
+    source: str
+    started_at: datetime
+    rows: int = 0
+    events: int = 0
+    rejected: int = 0
+    finished_at: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        """`finished` only when the broker has acknowledged all of it."""
+        return "finished" if self.finished_at else "running"
+
+
+class Ingests:
+    """The table `ingests`; `now` gives the instant of each row written."""
+
+    def __init__(self, client: Client, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._now = now
+
+    def finished(self, file_hash: str, source: str) -> Ingest | None:
+        """The finished run of the same bytes for the same source; None when there is none."""
+        found = self._client.query(
+            "SELECT number, file, format, rows, events, rejected, started_at, finished_at FROM ingests FINAL"
+            " WHERE file_hash = {file_hash:String} AND source = {source:String} AND state = 'finished'"
+            " ORDER BY number DESC LIMIT 1",
+            parameters={"file_hash": file_hash, "source": source},
+        ).result_rows
+        if not found:
+            return None
+        number, file, kind, rows, events, rejected, started_at, finished_at = found[0]
+        return Ingest(number, file_hash, file, kind, source, started_at, rows, events, rejected, finished_at)
+
+    def next_number(self) -> int:
+        """The number of the next run; the first is 1."""
+        return int(self._client.query("SELECT max(number) FROM ingests").result_rows[0][0]) + 1
+
+    def start(self, number: int, file: Path, file_hash: str, kind: str, source: str) -> Ingest:
+        """Remember that a run began."""
+        ingest = Ingest(number, file_hash, file.name, kind, source, self._now())
+        self._write(ingest)
+        return ingest
+
+    def finish(self, ingest: Ingest, *, rows: int, events: int, rejected: int) -> Ingest:
+        """Remember that everything of a run was acknowledged."""
+        done = replace(ingest, rows=rows, events=events, rejected=rejected, finished_at=self._now())
+        self._write(done)
+        return done
+
+    def _write(self, ingest: Ingest) -> None:
+        values = [getattr(ingest, name) for name in COLUMNS[:-1]]
+        self._client.insert("ingests", [[*values, self._now()]], column_names=COLUMNS)
+
+
+def hash_of(file: Path) -> str:
+    """sha256 of a file, hex."""
+    digest = sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

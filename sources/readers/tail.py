@@ -1,0 +1,187 @@
+"""Follows a growing `queue_log`: across rotation and truncation, and across its own restarts without a loss."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from schemas.errors import ConfigError
+from sources.core.parsed import Accepted, Parsed, Rejected
+from sources.core.queue_log import Memory, QueueLogParser
+from sources.readers.files import LONGEST_LINE
+from sources.readers.producing import EventProducer, message
+
+_HEAD_BYTES = 64
+_LINES_PER_SAVE = 2_000
+_PACKED = {".gz", ".bz2", ".xz", ".zst"}
+
+
+class Position(BaseModel):
+    """How far a log was read, with what the parser remembers there."""
+
+    inode: int = 0
+    head: str = ""
+    """The first bytes of the file, hex: a later file may get the same inode."""
+    offset: int = 0
+    line: int = 0
+    memory: Memory = Memory()
+
+
+class Tail:
+    """
+    One log to follow; `state` is the file that keeps the position.
+
+    The position is saved after the broker's acknowledgement: a line is sent at least once, always with the same ids.
+    """
+
+    def __init__(self, log: Path, state: Path, parser: QueueLogParser, out: EventProducer) -> None:
+        self._log = log
+        self._state = state
+        self._parser = parser
+        self._out = out
+        self._position = load_position(state)
+        parser.memory = self._position.memory
+
+    def run(self, wait: Callable[[], bool]) -> None:
+        """Read on until `wait`, called at the end of what is there, returns False."""
+        for older in self._unread():
+            with older.open("rb") as rotated:
+                self._go_to_place(rotated)
+                self._finish(rotated)
+        stream: BinaryIO | None = None
+        try:
+            while True:
+                stream = self._turn(stream)
+                if not wait():
+                    return
+        finally:
+            if stream:
+                stream.close()
+
+    def _turn(self, stream: BinaryIO | None) -> BinaryIO | None:
+        """Read what is there; when another file has taken the name, finish the old one and go over to it."""
+        if stream is None:
+            stream = self._opened()
+            if stream is None:
+                return None
+        if os.fstat(stream.fileno()).st_size < self._position.offset:
+            self._begin(stream, "truncated")
+        self._read(stream)
+        if not self._is_replaced(stream):
+            return stream
+        self._finish(stream)
+        stream.close()
+        return self._turn(None)
+
+    def _opened(self) -> BinaryIO | None:
+        try:
+            stream = self._log.open("rb")
+        except FileNotFoundError:
+            return None
+        self._go_to_place(stream)
+        return stream
+
+    def _go_to_place(self, stream: BinaryIO) -> None:
+        if _is_file_of(stream, self._position):
+            stream.seek(self._position.offset)
+        else:
+            self._begin(stream, "another file")
+
+    def _begin(self, stream: BinaryIO, why: str) -> None:
+        if self._position.inode:
+            log = structlog.get_logger(__name__)
+            log.info("file_rotated", file=self._log.name, why=why, line=self._position.line)
+        stream.seek(0)
+        self._position.inode = os.fstat(stream.fileno()).st_ino
+        self._position.head = ""
+        self._position.offset = 0
+        self._position.line = 0
+
+    def _read(self, stream: BinaryIO) -> None:
+        """Send every whole line; a line still being written is left for the next turn."""
+        unsaved = 0
+        while raw := stream.readline(LONGEST_LINE):
+            if not raw.endswith(b"\n") and len(raw) < LONGEST_LINE:
+                stream.seek(self._position.offset)
+                break
+            self._feed(raw)
+            unsaved += 1
+            if unsaved == _LINES_PER_SAVE:
+                self._save(stream)
+                unsaved = 0
+        if unsaved:
+            self._save(stream)
+
+    def _finish(self, stream: BinaryIO) -> None:
+        """Read a file to its end, its last line too where it was cut off."""
+        self._read(stream)
+        rest = stream.readline(LONGEST_LINE)
+        if rest:
+            self._feed(rest)
+            self._save(stream)
+
+    def _feed(self, raw: bytes) -> None:
+        self._position.line += 1
+        self._position.offset += len(raw)
+        for parsed in self._parser.feed(self._position.line, raw):
+            self._send(parsed)
+
+    def _send(self, parsed: Parsed) -> None:
+        if isinstance(parsed, Accepted):
+            self._out.send(message(parsed.event, parsed.content))
+        elif isinstance(parsed, Rejected):
+            self._out.reject([parsed], self._log.name)
+
+    def _save(self, stream: BinaryIO) -> None:
+        self._out.flush()
+        if len(self._position.head) < 2 * _HEAD_BYTES:
+            self._position.head = _head(stream, min(_HEAD_BYTES, self._position.offset))
+        self._position.memory = self._parser.memory
+        fresh = self._state.with_name(self._state.name + ".new")
+        fresh.write_text(self._position.model_dump_json(), encoding="utf-8")
+        fresh.replace(self._state)
+
+    def _is_replaced(self, stream: BinaryIO) -> bool:
+        try:
+            return self._log.stat().st_ino != os.fstat(stream.fileno()).st_ino
+        except FileNotFoundError:
+            return False
+
+    def _unread(self) -> list[Path]:
+        """The file read last, when it has another name by now, and those written after it, oldest first."""
+        siblings = [p for p in self._log.parent.glob(self._log.name + "*") if p not in {self._log, self._state}]
+        rotated = sorted((p for p in siblings if p.suffix not in _PACKED), key=lambda p: p.stat().st_mtime_ns)
+        for index, path in enumerate(rotated):
+            with path.open("rb") as stream:
+                if self._position.inode and _is_file_of(stream, self._position):
+                    return rotated[index:]
+        return []
+
+
+def load_position(state: Path) -> Position:
+    """The position that a state file keeps; the start of the log where there is no such file yet."""
+    try:
+        return Position.model_validate_json(state.read_bytes())
+    except FileNotFoundError:
+        return Position()
+    except ValidationError:
+        raise ConfigError(f"{state}: not a position of a tail: move it away to read the log from its start") from None
+
+
+def _is_file_of(stream: BinaryIO, position: Position) -> bool:
+    same = os.fstat(stream.fileno()).st_ino == position.inode
+    return same and _head(stream, len(position.head) // 2) == position.head
+
+
+def _head(stream: BinaryIO, length: int) -> str:
+    """The first bytes as hex; the place of reading stays."""
+    place = stream.tell()
+    stream.seek(0)
+    head = stream.read(length).hex()
+    stream.seek(place)
+    return head

@@ -1,0 +1,281 @@
+"""
+The time of one partition, and everything that becomes due by time alone.
+
+Rules are judged each 5 s for subjects that changed, each whole minute for all active ones, and at the instants that
+rules asked for. When time jumps, every due instant in between is gone through in order, at its own time, before the
+record that brought the jump. Time never goes back.
+
+    judged    5 s     5 s       minute: judge all active, then slide the windows
+    ----------|-------|---------|------->  now
+"""
+
+from __future__ import annotations
+
+import heapq
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from schemas.alerts import Judgement, Transition
+from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of
+from streams.core.panes import RESIDENT_MINUTES
+from streams.core.spans import TTL_MS
+from streams.core.subject import KEPT_DAYS, Changed, Subject, split_spans
+from streams.core.views import SubjectAt, site_of
+
+if TYPE_CHECKING:
+    from streams.core.partition import PartitionEngine
+
+TICK_MS = 5_000
+DAY_GRACE_MS = 15 * MINUTE_MS
+"""Rules over days are judged this long after the end of the site day."""
+NEVER = 2**62
+
+
+class Clockwork:
+    """Time and due instants of one `PartitionEngine`."""
+
+    def __init__(self, engine: PartitionEngine) -> None:
+        """Before the first record."""
+        self._engine = engine
+        self.now = -1
+        self.changed: set[str] = set()
+        self.slid: set[str] = set()
+        self.active: set[str] = set()
+        self.unflushed: list[tuple[Transition, int]] = []
+        self._heap: list[tuple[int, str, str]] = []
+        self._mark = -1
+        self._closing: dict[str, tuple[int, date]] = {}
+        self._days: dict[tuple[str, int], str] = {}
+
+    def advance(self, to: int) -> None:
+        """Go on to an instant; everything due up to it happens first."""
+        if self.now < 0:
+            self.now = to
+            self._mark = minute_of(to) - 1
+            self._schedule_closings()
+            return
+        while (instant := self._next(to)) is not None:
+            self.now = instant
+            self._reach(instant)
+        self.now = max(self.now, to)
+        self._mark_minute()
+
+    def catch_up(self, subject: Subject) -> None:
+        """Bring the windows of a subject that was idle to the present minute."""
+        subject.rolling.slide(minute_of(self.now), subject.panes)
+        self._turn_shift(subject)
+
+    def keep(self, subject: Subject) -> None:
+        """Note what a changed subject makes due."""
+        self.catch_up(subject)
+        minute = minute_of(self.now)
+        if subject.pruned_minute != minute:
+            subject.pruned_minute = minute
+            subject.prune(minute * MINUTE_MS)
+        if subject.is_active():
+            self.active.add(subject.key)
+        state = subject.time.timeline.now()
+        if state is not None and not subject.has_ttl:
+            subject.has_ttl = True
+            heapq.heappush(self._heap, (max(state.at + TTL_MS, self.now + 1), subject.key, "ttl"))
+
+    def site_of(self, subject: Subject) -> str:
+        """The subject's site now."""
+        return site_of(subject.key, self._engine.registry, max(self.now, 0))
+
+    def day_of(self, subject: Subject, minute: int) -> str:
+        """The site day (ISO) that holds a minute."""
+        site = self.site_of(subject)
+        day = self._days.get((site, minute))
+        if day is None:
+            day = day_of(minute * MINUTE_MS, self._engine.registry.zone(site)).isoformat()
+            if len(self._days) > 20_000:
+                self._days.clear()
+            self._days[site, minute] = day
+        return day
+
+    def end_of_day(self, ms: int) -> int:
+        """The instant at which the last site has closed the day that holds `ms`."""
+        registry = self._engine.registry
+        zones = [registry.zone(site) for site in registry.sites]
+        return max(day_end(day_of(ms, zone), zone) for zone in zones) + DAY_GRACE_MS
+
+    def registry_changed(self) -> None:
+        """Sites or zones may be others now."""
+        self._days.clear()
+        if self.now >= 0:
+            self._schedule_closings()
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON values, with what else of the engine belongs to the checkpoint."""
+        engine = self._engine
+        return {
+            "now": self.now,
+            "mark": self._mark,
+            "changed": sorted(self.changed),
+            "closing": {site: [due, day.isoformat()] for site, (due, day) in self._closing.items()},
+            "dirty": sorted(engine.groups.dirty),
+            "base": engine.base,
+            "ended": engine.has_ended,
+            "first_broker": engine.first_broker_ms,
+            "evicted": engine.remembered.evicted_until,
+            "registry": engine.registry.revision,
+            "rules": engine.judge.revision,
+        }
+
+    def load(self, data: dict[str, Any]) -> None:
+        """From `dump`; the subjects and their panes must be there."""
+        self.now, self._mark = data["now"], data["mark"]
+        self.changed = {key for key in data["changed"] if key in self._engine.subjects}
+        self._closing = {site: (due, date.fromisoformat(day)) for site, (due, day) in data["closing"].items()}
+        for subject in self._engine.subjects.values():
+            subject.rolling.rebuild(minute_of(max(self.now, 0)), subject.panes)
+            if subject.due is not None:
+                heapq.heappush(self._heap, (subject.due, subject.key, "judge"))
+            self.keep(subject)
+
+    def _next(self, to: int) -> int | None:
+        """The next due instant up to `to`."""
+        instant = NEVER
+        if self.changed:
+            instant = (self.now // TICK_MS + 1) * TICK_MS
+        if self.active or self._engine.groups.dirty:
+            instant = min(instant, (minute_of(self.now) + 1) * MINUTE_MS)
+        if self._heap:
+            instant = min(instant, self._heap[0][0])
+        for due, _ in self._closing.values():
+            instant = min(instant, due)
+        return instant if instant <= to else None
+
+    def _reach(self, instant: int) -> None:
+        judged = self._ring(instant)
+        for site in sorted(site for site, (due, _) in self._closing.items() if due <= instant):
+            self._close_day(site, instant)
+        if instant % TICK_MS == 0:
+            judged |= self.changed
+            self.changed.clear()
+        whole = instant % MINUTE_MS == 0
+        if whole:
+            subjects = self._engine.subjects
+            judged |= {key for key in self.active if subjects[key].rolling.has_moved or subjects[key].is_live}
+        for key in sorted(judged):
+            self._judge(self._engine.subjects[key], instant)
+        if whole:
+            self._slide(minute_of(instant))
+
+    def _ring(self, instant: int) -> set[str]:
+        """Take what is due off the heap: states that end by TTL, subjects to judge."""
+        judged = set()
+        while self._heap and self._heap[0][0] <= instant:
+            due, key, kind = heapq.heappop(self._heap)
+            subject = self._engine.subjects[key]
+            if kind == "ttl":
+                self._expire(subject, instant)
+            elif subject.due == due:
+                subject.due = None
+                judged.add(key)
+        return judged
+
+    def _expire(self, subject: Subject, instant: int) -> None:
+        subject.has_ttl = False
+        spans = subject.time.timeline.expire(instant)
+        if spans:
+            self._engine.spread_expired(subject, Changed(split_spans(spans)))
+            return
+        state = subject.time.timeline.now()
+        if state is not None:
+            subject.has_ttl = True
+            heapq.heappush(self._heap, (max(state.at + TTL_MS, instant + 1), subject.key, "ttl"))
+
+    def _judge(self, subject: Subject, instant: int) -> None:
+        was_live, old_due = subject.is_live, subject.due
+        engine = self._engine
+        if subject.rolling.last < minute_of(instant - 1):
+            subject.rolling.slide(minute_of(instant - 1), subject.panes)
+        subject.rolling.has_moved = False
+        view = SubjectAt(subject, engine.registry, instant)
+        judgement = engine.judge.judge(view, subject.states, instant)
+        self._note(judgement)
+        if judgement.due_ms is not None and judgement.due_ms > instant and judgement.due_ms != subject.due:
+            subject.due = judgement.due_ms
+            heapq.heappush(self._heap, (judgement.due_ms, subject.key, "judge"))
+        if was_live or subject.is_live or subject.due != old_due:
+            engine.touched.add(subject.key)
+        if subject.is_live:
+            self.active.add(subject.key)
+
+    def _note(self, judgement: Judgement) -> None:
+        version = self._engine.version
+        self._engine.out.transitions += [(transition, version) for transition in judgement.transitions]
+
+    def _close_day(self, site: str, instant: int) -> None:
+        engine = self._engine
+        _, day = self._closing[site]
+        zone = engine.registry.zone(site)
+        following = day + timedelta(days=1)
+        self._closing[site] = (day_end(following, zone) + DAY_GRACE_MS, following)
+        oldest = (day - timedelta(days=KEPT_DAYS)).isoformat()
+        for key in sorted(engine.subjects):
+            subject = engine.subjects[key]
+            if not subject.days or self.site_of(subject) != site:
+                continue
+            for gone in [kept for kept in subject.days if kept < oldest]:
+                del subject.days[gone]
+            view = SubjectAt(subject, engine.registry, instant, closed=day)
+            self._note(engine.judge.close_day(view, subject.states, day, instant))
+            engine.touched.add(key)
+
+    def _slide(self, minute: int) -> None:
+        """Move the windows of everybody active into the minute that begins now."""
+        for key in sorted(self.active):
+            subject = self._engine.subjects[key]
+            subject.rolling.slide(minute, subject.panes)
+            self._turn_shift(subject)
+            self.slid.add(key)
+            if not subject.is_active():
+                self.active.discard(key)
+        self._mark_minute()
+
+    def _mark_minute(self) -> None:
+        """Send the groups what changed, once time has passed a minute."""
+        minute = minute_of(self.now) - 1
+        if minute <= self._mark:
+            return
+        self._mark = minute
+        engine = self._engine
+        engine.out.contributions += engine.groups.take(minute, engine.version, minute - RESIDENT_MINUTES)
+
+    def _turn_shift(self, subject: Subject) -> None:
+        """Begin the shift totals anew when a shift, or without a plan a site day, begins."""
+        if subject.shift_start >= 0 and subject.shift_start <= self.now < subject.shift_until:
+            return
+        zone = self._engine.registry.zone(self.site_of(subject))
+        start, until = self._shift_at(subject, day_of(self.now, zone), self.now)
+        subject.shift_until = until
+        if start != subject.shift_start:
+            subject.shift_start = start
+            first = minute_of(start)
+            subject.shift_sums = subject.panes.sums(m for m in subject.panes.minutes if m >= first)
+
+    def _shift_at(self, subject: Subject, day: date, now: int) -> tuple[int, int]:
+        """[start, until) of the shift now: by plan, else the site day."""
+        zone = self._engine.registry.zone(self.site_of(subject))
+        start, until = day_start(day, zone), day_end(day, zone)
+        for planned_start, planned_end in subject.plans:
+            if planned_start <= now < planned_end:
+                return planned_start, planned_end
+            if now < planned_start:
+                until = min(until, planned_start)
+            if planned_end <= now:
+                start = max(start, planned_end)
+        return start, until
+
+    def _schedule_closings(self) -> None:
+        registry = self._engine.registry
+        for site in registry.sites:
+            if site not in self._closing:
+                zone = registry.zone(site)
+                day = day_of(self.now, zone)
+                self._closing[site] = (day_end(day, zone) + DAY_GRACE_MS, day)
+        for site in set(self._closing) - set(registry.sites):
+            del self._closing[site]

@@ -1,0 +1,298 @@
+"""
+The second hop: team, site, client, and queue with its agents, judged at whole minutes.
+
+Each source partition sends what it gives to the groups once its time has passed a minute (`Contribution`, in order of
+its marks). Minute m is judged when the marks of all partitions have passed it, from the contributions up to m and no
+later ones: so the groups' alerts are a function of what the partitions' logs hold, not of who came first.
+
+    partition 0   m1 m2 m3          m3 of partition 0 waits
+    partition 1   m1 m2             judged: m1, m2
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+from datetime import date, timedelta
+from typing import Any
+
+from schemas.alerts import Judge, Judgement, RuleState, Transition
+from schemas.registry import Registry
+from schemas.times import MINUTE_MS, day_end, day_of, day_start
+from schemas.topics import CONTRIBUTIONS
+from streams.core.clockwork import DAY_GRACE_MS
+from streams.core.log import Checkpoint, Contribution, Frozen, Outbox, Revision, SubjectRow, WindowRow, version_of
+from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, Panes, Rolling, add_to
+from streams.core.subject import KEPT_DAYS
+from streams.core.views import GroupAt, site_of
+
+
+class Group:
+    """One team, site, client or queue: its sums by minute over all partitions, its windows and rule states."""
+
+    def __init__(self, key: str, lengths: set[int], last: int) -> None:
+        """Empty, with windows that end with minute `last`."""
+        self.key = key
+        self.kind, _, self.id = key.partition(":")
+        self.parts: dict[int, dict[int, dict[str, int]]] = {}
+        """minute -> partition -> sums."""
+        self.panes = Panes()
+        self.rolling = Rolling(lengths, last)
+        self.days: dict[str, dict[str, int]] = {}
+        self.states: dict[str, RuleState] = {}
+
+    @property
+    def is_live(self) -> bool:
+        """True while a rule that is not one over days is pending or firing."""
+        return any(state.state != "inactive" and not state.judged_day for state in self.states.values())
+
+    @property
+    def is_active(self) -> bool:
+        """True while a window may hold something or a rule is pending or firing."""
+        return self.is_live or self.panes.newest > self.rolling.last - self.rolling.longest
+
+    def set_part(self, minute: int, partition: int, sums: dict[str, int]) -> dict[str, int]:
+        """Replace what a partition gives to a minute; returns the difference."""
+        parts = self.parts.setdefault(minute, {})
+        difference: dict[str, int] = dict(sums)
+        add_to(difference, parts.get(partition, {}), -1)
+        difference = {column: value for column, value in difference.items() if value}
+        parts[partition] = sums
+        if difference:
+            self.panes.minutes.setdefault(minute, {})
+            add_to(self.panes.by_minute.setdefault(minute, {}), difference)
+            self.panes.newest = max(self.panes.newest, minute)
+            self.rolling.add(minute, difference, 1)
+        return difference
+
+    def evict(self, horizon: int) -> None:
+        """Forget minutes before the horizon."""
+        for minute in [m for m in self.parts if m < horizon]:
+            del self.parts[minute]
+        self.panes.evict(horizon)
+
+
+class GroupEngine:
+    """Folds `floor.contributions` and judges the groups; see the module."""
+
+    def __init__(self, partitions: int, epoch: int, registry: Registry, judge: Judge) -> None:
+        """Before the first contribution."""
+        self.partitions = partitions
+        self.epoch = epoch
+        self.registry = registry
+        self.judge = judge
+        self.boundary = -1
+        self.judged = -1
+        """Every minute up to this one has been judged."""
+        self.marks: dict[int, int] = {}
+        self.groups: dict[str, Group] = {}
+        self.pending: dict[int, deque[tuple[int, Contribution]]] = {p: deque() for p in range(partitions)}
+        self.offsets: dict[int, int] = {}
+        """minute -> lowest offset of a contribution that is still needed for it."""
+        self.out = Outbox()
+        self.unflushed: list[tuple[Transition, int]] = []
+        self.touched: set[str] = set()
+        self.closing: dict[str, tuple[int, date]] = {}
+        self.rows = self.controls = 0
+
+    @property
+    def version(self) -> int:
+        """The version of what the record at hand changes."""
+        return version_of(self.epoch, self.boundary)
+
+    @property
+    def clock(self) -> int:
+        """The instant up to which the groups are judged."""
+        return max((self.judged + 1) * MINUTE_MS, 0)
+
+    def apply(self, offset: int, contributions: list[Contribution]) -> None:
+        """Take the contributions of a message; judge every minute that all partitions have passed by now."""
+        self.boundary = offset
+        self.rows += 1
+        for contribution in contributions:
+            self._take(offset, contribution)
+
+    def _take(self, offset: int, contribution: Contribution) -> None:
+        if contribution.mark <= self.marks.get(contribution.partition, -1):
+            return
+        self.pending[contribution.partition].append((offset, contribution))
+        if contribution.part + 1 < contribution.parts:
+            return
+        self.marks[contribution.partition] = contribution.mark
+        if len(self.marks) < self.partitions:
+            return
+        ready = min(self.marks.values())
+        while self.judged < ready:
+            self._judge_minute(self._next_minute(ready))
+
+    def revise(self, offset: int, revision: Revision) -> None:
+        """A revision of the registry or of the rules holds from here on."""
+        self.boundary = offset
+        self.controls += 1
+        self.registry = revision.registry
+        self.judge = revision.second
+        self._schedule_closings()
+        for group in self.groups.values():
+            group.rolling = Rolling(self._lengths(group.key), group.rolling.last)
+            group.rolling.rebuild(group.rolling.last, group.panes)
+
+    def replay(self, offset: int, contributions: list[Contribution]) -> None:
+        """Take contributions from before the checkpoint: fills the minutes without judging again."""
+        for contribution in contributions:
+            if contribution.mark > self.judged:
+                self.pending[contribution.partition].append((offset, contribution))
+            else:
+                self._apply_sums(offset, contribution, is_replay=True)
+
+    def replayed(self) -> None:
+        """All contributions up to the checkpoint are in: go on from there."""
+        for group in self.groups.values():
+            group.rolling.rebuild(max(self.judged, 0), group.panes)
+        self._evict(self.judged - RESIDENT_MINUTES)
+
+    def _next_minute(self, ready: int) -> int:
+        """The next minute that needs judging: while nothing is active, time jumps."""
+        following = self.judged + 1
+        if self.judged < 0 or not any(group.is_active for group in self.groups.values()):
+            marks = [queue[0][1].mark for queue in self.pending.values() if queue and queue[0][1].sums]
+            closings = [due // MINUTE_MS - 1 for due, _ in self.closing.values()]
+            following = max(following, min([*marks, *closings, ready]))
+        return min(following, ready)
+
+    def _judge_minute(self, minute: int) -> None:
+        for partition in sorted(self.pending):
+            queue = self.pending[partition]
+            while queue and queue[0][1].mark <= minute:
+                self._apply_sums(*queue.popleft(), is_replay=False)
+        self.judged = minute
+        now = (minute + 1) * MINUTE_MS
+        if not self.closing:
+            self._schedule_closings()
+        for site in sorted(site for site, (due, _) in self.closing.items() if due <= now):
+            self._close_day(site, now)
+        for key in sorted(key for key, group in self.groups.items() if group.is_active):
+            group = self.groups[key]
+            group.rolling.slide(minute, group.panes)
+            if group.rolling.has_moved or group.is_live:
+                self._judge(group, now)
+        self._evict(minute - RESIDENT_MINUTES)
+
+    def _judge(self, group: Group, now: int) -> None:
+        group.rolling.has_moved = False
+        view = GroupAt(group, self.registry, now)
+        self._note(self.judge.judge(view, group.states, now))
+        self.touched.add(group.key)
+
+    def _note(self, judgement: Judgement) -> None:
+        self.out.transitions += [(transition, self.version) for transition in judgement.transitions]
+
+    def _apply_sums(self, offset: int, contribution: Contribution, *, is_replay: bool) -> None:
+        for key, minutes in contribution.sums.items():
+            group = self._group(key)
+            for minute, sums in minutes.items():
+                difference = group.set_part(minute, contribution.partition, sums)
+                self.offsets[minute] = min(offset, self.offsets.get(minute, offset))
+                if difference and not is_replay:
+                    day = self._day_of(key, minute)
+                    add_to(group.days.setdefault(day, {}), difference)
+                    self.touched.add(key)
+
+    def _group(self, key: str) -> Group:
+        found = self.groups.get(key)
+        if found is None:
+            found = self.groups[key] = Group(key, self._lengths(key), max(self.judged, 0))
+        return found
+
+    def _lengths(self, key: str) -> set[int]:
+        kind = key.partition(":")[0]
+        asked = {window.minutes for window in self.judge.windows(kind) if window.kind == "rolling"}  # type: ignore[arg-type]
+        return asked | set(STANDARD_WINDOWS)
+
+    def _day_of(self, key: str, minute: int) -> str:
+        at = minute * MINUTE_MS
+        return day_of(at, self.registry.zone(site_of(key, self.registry, at))).isoformat()
+
+    def _close_day(self, site: str, now: int) -> None:
+        _, day = self.closing[site]
+        zone = self.registry.zone(site)
+        following = day + timedelta(days=1)
+        self.closing[site] = (day_end(following, zone) + DAY_GRACE_MS, following)
+        oldest = (day - timedelta(days=KEPT_DAYS)).isoformat()
+        for key in sorted(self.groups):
+            group = self.groups[key]
+            if not group.days or site_of(key, self.registry, now) != site:
+                continue
+            for gone in [kept for kept in group.days if kept < oldest]:
+                del group.days[gone]
+            view = GroupAt(group, self.registry, now, closed=day)
+            self._note(self.judge.close_day(view, group.states, day, now))
+            self.touched.add(key)
+
+    def _schedule_closings(self) -> None:
+        for site in self.registry.sites:
+            if site not in self.closing and self.judged >= 0:
+                zone = self.registry.zone(site)
+                day = day_of(self.judged * MINUTE_MS, zone)
+                self.closing[site] = (day_end(day, zone) + DAY_GRACE_MS, day)
+
+    def _evict(self, horizon: int) -> None:
+        for minute in [m for m in self.offsets if m < horizon]:
+            del self.offsets[minute]
+        for group in self.groups.values():
+            group.evict(horizon)
+
+    def take_outbox(self) -> Outbox:
+        """What is to be produced since the last call; the transitions also go into the next flush."""
+        taken, self.out = self.out, Outbox()
+        self.unflushed += taken.transitions
+        return taken
+
+    def freeze(self) -> Frozen:
+        """Everything that changed since the last call, up to the boundary."""
+        subjects, windows = [], []
+        for key in sorted(self.touched):
+            group = self.groups[key]
+            site = site_of(key, self.registry, self.clock)
+            body = {"days": group.days, "rules": {rule: asdict(state) for rule, state in group.states.items()}}
+            subjects.append(SubjectRow(key, group.kind, site=site, body=body))
+            windows += self._window_rows(group)
+        self.touched.clear()
+        transitions, self.unflushed = self.unflushed, []
+        return Frozen(CONTRIBUTIONS, 0, self.epoch, [], [], {}, windows, transitions, subjects, self.checkpoint())
+
+    def checkpoint(self) -> Checkpoint:
+        """The row of the contributions' partition."""
+        waiting = [offset for queue in self.pending.values() for offset, _ in queue]
+        body = {
+            "judged": self.judged,
+            "marks": self.marks,
+            "replay_from": min([*self.offsets.values(), *waiting, self.boundary + 1]),
+            "closing": {site: [due, day.isoformat()] for site, (due, day) in self.closing.items()},
+            "registry": self.registry.revision,
+            "rules": self.judge.revision,
+        }
+        return Checkpoint(self.boundary, self.clock, self.rows, 0, 0, self.controls, body)
+
+    def load(self, checkpoint: Checkpoint, bodies: dict[str, dict[str, Any]]) -> int:
+        """Set the state at a checkpoint; returns the offset from which `replay` must be fed."""
+        body = checkpoint.body
+        self.boundary, self.rows, self.controls = checkpoint.boundary, checkpoint.rows, checkpoint.controls
+        self.judged = body["judged"]
+        self.marks = {int(partition): mark for partition, mark in body["marks"].items()}
+        self.closing = {site: (due, date.fromisoformat(day)) for site, (due, day) in body["closing"].items()}
+        for key, data in bodies.items():
+            group = self._group(key)
+            group.days = data["days"]
+            group.states = {rule: RuleState(**state) for rule, state in data["rules"].items()}
+        return int(body["replay_from"])
+
+    def _window_rows(self, group: Group) -> list[WindowRow]:
+        rolling, key = group.rolling, group.key
+        rows = [
+            WindowRow(key, f"{n}m", (rolling.last - n + 1) * MINUTE_MS, self.clock, dict(rolling.totals[n]))
+            for n in STANDARD_WINDOWS
+        ]
+        zone = self.registry.zone(site_of(key, self.registry, self.clock))
+        day = day_of(max(self.clock - 1, 0), zone)
+        today = dict(group.days.get(day.isoformat(), {}))
+        return [*rows, WindowRow(key, "day", day_start(day, zone), self.clock, today)]

@@ -1,0 +1,90 @@
+"""What one source partition adds to the groups: team, site, client, and queue with its agents, by minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from schemas.registry import Registry
+from schemas.times import MINUTE_MS
+from streams.core.facts import CellKey
+from streams.core.log import Contribution
+from streams.core.panes import add_to
+from streams.core.subject import Delta, Subject
+
+SUMS_PER_PART = 1_000
+"""A message stays well below the megabyte that a broker takes."""
+
+
+class GroupSums:
+    """Absolute sums of (group, minute) over the resident panes of one partition, and which of them changed."""
+
+    def __init__(self, partition: int) -> None:
+        """Empty."""
+        self.partition = partition
+        self.sums: dict[str, dict[int, dict[str, int]]] = {}
+        self.dirty: set[tuple[str, int]] = set()
+
+    def add(self, subject: Subject, delta: Delta, registry: Registry) -> None:
+        """Add a delta to every group of its pane."""
+        for group in groups_of(subject.key, delta.cell, delta.minute, registry):
+            totals = self.sums.setdefault(group, {}).setdefault(delta.minute, {})
+            add_to(totals, delta.sums, delta.sign)
+            self.dirty.add((group, delta.minute))
+
+    def rebuild(self, subjects: Iterable[Subject], registry: Registry) -> None:
+        """Make all sums anew from the panes; what changes, or is gone, is sent again."""
+        before, self.sums = self.sums, {}
+        for subject in subjects:
+            for minute, cells in subject.panes.minutes.items():
+                for cell, pane in cells.items():
+                    for group in groups_of(subject.key, cell, minute, registry):
+                        add_to(self.sums.setdefault(group, {}).setdefault(minute, {}), pane.sums)
+        for group in before.keys() | self.sums.keys():
+            old, new = before.get(group, {}), self.sums.setdefault(group, {})
+            for minute in old.keys() | new.keys():
+                if old.get(minute) != new.setdefault(minute, {}):
+                    self.dirty.add((group, minute))
+
+    def take(self, mark: int, version: int, horizon: int) -> list[Contribution]:
+        """What changed in minutes up to `mark` since the last call, in parts; later minutes wait for their own mark."""
+        due = [(group, minute) for group, minute in sorted(self.dirty) if horizon <= minute <= mark]
+        self.dirty = {(group, minute) for group, minute in self.dirty if minute > mark}
+        chunks = [due[i : i + SUMS_PER_PART] for i in range(0, len(due), SUMS_PER_PART)] or [[]]
+        return [
+            Contribution(self.partition, mark, version, self._sums_of(chunk), part, len(chunks))
+            for part, chunk in enumerate(chunks)
+        ]
+
+    def _sums_of(self, keys: list[tuple[str, int]]) -> dict[str, dict[int, dict[str, int]]]:
+        sums: dict[str, dict[int, dict[str, int]]] = {}
+        for group, minute in keys:
+            sums.setdefault(group, {})[minute] = dict(self.sums.get(group, {}).get(minute, {}))
+        return sums
+
+    def evict(self, horizon: int) -> None:
+        """Forget minutes before the horizon."""
+        for group in list(self.sums):
+            minutes = self.sums[group]
+            for minute in [m for m in minutes if m < horizon]:
+                del minutes[minute]
+            if not minutes:
+                del self.sums[group]
+
+
+def groups_of(key: str, cell: CellKey, minute: int, registry: Registry) -> list[str]:
+    """The groups that a pane counts for, by the roster of its minute."""
+    kind, _, name = key.partition(":")
+    queue = cell[0]
+    if kind == "agent":
+        team = registry.team_of(name, minute * MINUTE_MS)
+        groups = [f"site:{registry.site_of_team(team)}"]
+        if team:
+            groups.append(f"team:{team}")
+    else:
+        groups = [f"site:{registry.site_of_queue(queue)}"]
+    if queue:
+        groups.append(f"queue:{queue}")
+        client = registry.client_of_queue(queue)
+        if client:
+            groups.append(f"client:{client}")
+    return groups

@@ -1,0 +1,69 @@
+"""Which facts are known: duplicates, revisions and conflicts are judged by the identity (source, id, type)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.events import FloorEvent
+from streams.core.spans import Identity
+
+REMEMBERED = 25_000
+"""An id is forgotten only after ClickHouse has it and this many newer ones are there."""
+
+Standing = Literal["new", "duplicate", "conflict", "newer", "older"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest revision of a fact that was seen."""
+
+    partition: int
+    offset: int
+    revision: int
+    content: int
+    at_ms: int
+    payload: bytes
+
+
+def identity_of(event: FloorEvent) -> Identity:
+    """The identity of a fact, whatever key or time it carries."""
+    return f"{event.source}\x1f{event.id}\x1f{event.type}"
+
+
+def standing(revision: int, content: int, known: Known | None) -> Standing:
+    """How an event stands to what is known of its identity."""
+    if known is None:
+        return "new"
+    if revision != known.revision:
+        return "newer" if revision > known.revision else "older"
+    return "duplicate" if content == known.content else "conflict"
+
+
+class Remembered:
+    """The ids of one partition that are kept in memory, oldest first."""
+
+    def __init__(self) -> None:
+        """Nothing is known, nothing was ever evicted."""
+        self.known: dict[Identity, Known] = {}
+        self.evicted_until = -1
+        """Newest event time ever evicted: at or before it, absence proves nothing."""
+
+    def get(self, identity: Identity) -> Known | None:
+        """What is remembered of an identity."""
+        return self.known.get(identity)
+
+    def put(self, identity: Identity, known: Known) -> None:
+        """Remember the newest revision."""
+        self.known.pop(identity, None)
+        self.known[identity] = known
+
+    def evict(self, stored_until: int) -> None:
+        """Forget the oldest ids that ClickHouse has (offset up to `stored_until`), beyond `REMEMBERED`."""
+        excess = len(self.known) - REMEMBERED
+        for identity in list(self.known)[: max(excess, 0)]:
+            known = self.known[identity]
+            if known.offset > stored_until:
+                return
+            del self.known[identity]
+            self.evicted_until = max(self.evicted_until, known.at_ms)

@@ -1,0 +1,158 @@
+"""The minute panes of one subject, and the running totals of its rolling windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from schemas.panes import Sums
+from streams.core.facts import CellKey
+
+STANDARD_WINDOWS = (5, 15, 30, 60)
+"""Rolling windows that are written to ClickHouse for everybody, in minutes."""
+RESIDENT_MINUTES = 90
+"""Panes of this many minutes stay in memory."""
+
+
+class Pane:
+    """The sums of one (minute, queue, channel)."""
+
+    __slots__ = ("handle_times", "sums", "version")
+
+    def __init__(self, sums: dict[str, int] | None = None, times: list[int] | None = None, version: int = 0) -> None:
+        """`version`: of the record that changed it last."""
+        self.sums = sums if sums is not None else {}
+        self.handle_times = times if times is not None else []
+        self.version = version
+
+    def add(self, sums: Sums, sign: int, version: int, handle_ms: int | None = None) -> None:
+        """Add (+1) or take back (-1) the sums of an event."""
+        mine = self.sums
+        for column, value in sums.items():
+            mine[column] = mine.get(column, 0) + sign * value
+        if handle_ms is not None:
+            if sign > 0:
+                self.handle_times.append(handle_ms)
+            else:
+                self.handle_times.remove(handle_ms)
+        self.version = version
+
+
+def add_to(totals: dict[str, int], sums: Sums, sign: int = 1) -> None:
+    """Add sums to totals in place; what comes to 0 is dropped."""
+    get = totals.get
+    for column, value in sums.items():
+        total = get(column, 0) + sign * value
+        if total:
+            totals[column] = total
+        elif column in totals:
+            del totals[column]
+
+
+class Panes:
+    """The resident panes of one subject by minute."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self.minutes: dict[int, dict[CellKey, Pane]] = {}
+        self.by_minute: dict[int, dict[str, int]] = {}
+        """Sums of all cells of a minute."""
+        self.dirty: set[tuple[int, CellKey]] = set()
+        self.newest = -1
+
+    def add(self, minute: int, cell: CellKey, sums: Sums, sign: int, version: int, handle_ms: int | None) -> None:
+        """Add to the pane of a minute."""
+        cells = self.minutes.get(minute)
+        if cells is None:
+            cells = self.minutes[minute] = {}
+        pane = cells.get(cell)
+        if pane is None:
+            pane = cells[cell] = Pane()
+        pane.add(sums, sign, version, handle_ms)
+        self.dirty.add((minute, cell))
+        add_to(self.by_minute.setdefault(minute, {}), sums, sign)
+        self.newest = max(self.newest, minute)
+
+    def put(self, minute: int, cell: CellKey, pane: Pane) -> None:
+        """Set a pane as it was stored."""
+        self.minutes.setdefault(minute, {})[cell] = pane
+        add_to(self.by_minute.setdefault(minute, {}), pane.sums)
+        self.newest = max(self.newest, minute)
+
+    def sums(self, minutes: Iterable[int]) -> dict[str, int]:
+        """Totals of some minutes."""
+        totals: dict[str, int] = {}
+        for minute in minutes:
+            if minute in self.by_minute:
+                add_to(totals, self.by_minute[minute])
+        return totals
+
+    def freeze(self) -> list[tuple[int, CellKey, Pane]]:
+        """Copies of the panes that changed since the last call."""
+        frozen = []
+        for minute, cell in sorted(self.dirty):
+            pane = self.minutes[minute][cell]
+            frozen.append((minute, cell, Pane(dict(pane.sums), list(pane.handle_times), pane.version)))
+        self.dirty.clear()
+        return frozen
+
+    def evict(self, horizon_minute: int) -> None:
+        """Drop clean panes before a minute."""
+        held = {minute for minute, _ in self.dirty}
+        for minute in [m for m in self.minutes if m < horizon_minute and m not in held]:
+            del self.minutes[minute]
+            self.by_minute.pop(minute, None)
+
+
+class Rolling:
+    """
+    Running totals of rolling windows: each covers its `length` minutes up to `last`.
+
+        last-4  last-3  last-2  last-1  last
+        [------------ 5 m window ----------]   sliding by one takes the first away and adds the next
+    """
+
+    def __init__(self, lengths: Iterable[int], last: int) -> None:
+        """Empty windows that end with minute `last`."""
+        self.last = last
+        self.has_moved = True
+        """Whether the totals changed since somebody set this to False."""
+        self.totals: dict[int, dict[str, int]] = {length: {} for length in sorted(set(lengths))}
+
+    @property
+    def longest(self) -> int:
+        """Minutes of the longest window."""
+        return max(self.totals)
+
+    def add(self, minute: int, sums: Sums, sign: int) -> None:
+        """Add to every window that covers the minute."""
+        self.has_moved = True
+        for length, totals in self.totals.items():
+            if self.last - length < minute <= self.last:
+                add_to(totals, sums, sign)
+
+    def slide(self, last: int, panes: Panes) -> None:
+        """Move the windows so that they end with a later minute."""
+        if last <= self.last:
+            return
+        if last - self.last > self.longest:
+            self.rebuild(last, panes)
+            return
+        by_minute = panes.by_minute
+        for minute in range(self.last + 1, last + 1):
+            entering = by_minute.get(minute)
+            for length, totals in self.totals.items():
+                leaving = by_minute.get(minute - length)
+                if leaving:
+                    add_to(totals, leaving, -1)
+                    self.has_moved = True
+                if entering:
+                    add_to(totals, entering)
+                    self.has_moved = True
+        self.last = last
+
+    def rebuild(self, last: int, panes: Panes) -> None:
+        """Make the totals anew from the panes."""
+        self.has_moved = True
+        self.last = last
+        for length in self.totals:
+            self.totals[length] = panes.sums(range(last - length + 1, last + 1))

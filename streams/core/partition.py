@@ -1,0 +1,401 @@
+"""
+The engine of one partition of `floor.events`: a function of a prefix of its log.
+
+Time, roster, rules and repairs come only from the records. Before a record is folded, every due instant up to its
+time is gone through in order (`streams.core.clockwork`). `freeze` hands out what a flush writes.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from schemas.alerts import Judge
+from schemas.events import (
+    Control,
+    FloorEvent,
+    InputEnded,
+    RefoldAsked,
+    RegistryChanged,
+    RulesApplied,
+    Ticked,
+    decode,
+    subject_of,
+)
+from schemas.registry import Registry
+from schemas.times import DAY_MS, MINUTE_MS, day_start, from_ms, minute_of, to_ms
+from schemas.topics import EVENTS
+from streams.core.clockwork import Clockwork
+from streams.core.groups_of import GroupSums
+from streams.core.identity import Known, Remembered, identity_of, standing
+from streams.core.log import (
+    Checkpoint,
+    EventRow,
+    Frozen,
+    Item,
+    Letter,
+    Outbox,
+    Revision,
+    Stored,
+    SubjectRow,
+    WindowRow,
+    version_of,
+)
+from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS
+from streams.core.subject import Changed, Delta, Subject, fold, unfold
+from streams.core.windows_of import window_rows
+
+HISTORY_MS = 15 * MINUTE_MS
+"""An event further behind is history: it changes sums, makes nobody due and sends nothing."""
+FUTURE_MS = 2 * MINUTE_MS
+"""An event further ahead of its broker time is dead-lettered."""
+RETENTION_MS = 35 * DAY_MS
+"""Raw events are kept this long after they were stored."""
+
+
+class PartitionEngine:
+    """Folds the records of one partition; see the module."""
+
+    def __init__(self, partition: int, epoch: int, registry: Registry, judge: Judge, *, event_clock: bool) -> None:
+        """Empty: the state before the first record."""
+        self.partition = partition
+        self.epoch = epoch
+        self.registry = registry
+        self.judge = judge
+        self.event_clock = event_clock
+        self.subjects: dict[str, Subject] = {}
+        self.remembered = Remembered()
+        self.boundary = -1
+        self.first_broker_ms = -1
+        self.rows = self.duplicates = self.dead = self.controls = 0
+        self.has_ended = False
+        self.base = 0
+        """Records that earlier epochs of the topic counted."""
+        self.out = Outbox()
+        self.events: list[EventRow] = []
+        self.touched: set[str] = set()
+        self.groups = GroupSums(partition)
+        self.time = Clockwork(self)
+
+    @property
+    def clock(self) -> int:
+        """The partition's time, epoch ms; -1 before the first record."""
+        return self.time.now
+
+    @property
+    def version(self) -> int:
+        """The version of what the record at hand changes."""
+        return version_of(self.epoch, self.boundary)
+
+    def needs_lookup(self, event: FloorEvent) -> bool:
+        """True when only ClickHouse can tell whether the event is known."""
+        if self.remembered.get(identity_of(event)) is not None:
+            return False
+        at = to_ms(event.at)
+        return event.revision > 0 or at <= self.remembered.evicted_until or at < self.clock - HISTORY_MS
+
+    def apply(self, item: Item) -> None:
+        """Fold the next record of the log."""
+        self.boundary = item.offset
+        if self.first_broker_ms < 0:
+            self.first_broker_ms = item.broker_ms
+        record = item.record
+        self.has_ended = isinstance(record, InputEnded)
+        if not self.event_clock:
+            self.time.advance(item.broker_ms)
+        if record is None:
+            fault = item.fault
+            self._bury(item, fault.reason if fault else "invalid", fault.detail if fault else "")
+        elif isinstance(record, Control):
+            self.controls += 1
+            self._obey(record, item)
+        else:
+            self._take(record, item)
+
+    def subject(self, key: str) -> Subject:
+        """The state of a subject, made when it is seen first."""
+        found = self.subjects.get(key)
+        if found is None:
+            found = self.subjects[key] = Subject(key, self.lengths(key), max(self.clock, 0))
+        return found
+
+    def lengths(self, key: str) -> set[int]:
+        """The rolling windows kept for a subject, minutes."""
+        kind = "agent" if key.startswith("agent:") else "queue"
+        asked = {window.minutes for window in self.judge.windows(kind) if window.kind == "rolling"}  # type: ignore[arg-type]
+        return asked | set(STANDARD_WINDOWS)
+
+    def _take(self, event: FloorEvent, item: Item) -> None:
+        at = to_ms(event.at)
+        if at > item.broker_ms + FUTURE_MS:
+            self._bury(item, "future", f"at: {event.at.isoformat()} is after the broker's {from_ms(item.broker_ms)}")
+            return
+        if self.event_clock:
+            self.time.advance(at)
+        if self._is_too_late(at, item.broker_ms):
+            self._bury(item, "too_late", "at: older than the raw events that are kept")
+            return
+        identity = identity_of(event)
+        known = self.remembered.get(identity) or self._elsewhere(item)
+        verdict = standing(event.revision, item.content, known)
+        if verdict == "duplicate":
+            self.duplicates += 1
+        elif verdict == "conflict":
+            self._bury(item, "conflict", f"id: {event.id} of {event.source} came before with other content")
+        else:
+            self._accept(event, item, known if verdict != "new" else None, is_newest=verdict != "older")
+
+    def _elsewhere(self, item: Item) -> Known | None:
+        """What was looked up; a hit in this partition counts only when it came before."""
+        prior = item.prior
+        if prior is not None and prior.partition == self.partition and prior.offset >= item.offset:
+            return None
+        return prior
+
+    def _accept(self, event: FloorEvent, item: Item, known: Known | None, *, is_newest: bool) -> None:
+        self.rows += 1
+        at = to_ms(event.at)
+        self.events.append(self._row(event, item, 0 if is_newest or known is None else known.revision))
+        if not is_newest:
+            return
+        reference = self.clock if self.event_clock else item.broker_ms
+        is_history = at < reference - HISTORY_MS
+        if known is not None:
+            self._replace(known, event)
+        elif event.revision > 0:
+            self._ask_others(event)
+        content = Known(self.partition, item.offset, event.revision, item.content, at, item.payload)
+        self.remembered.put(identity_of(event), content)
+        if not event.void:
+            subject = self.subject(subject_of(event))
+            self._spread(subject, fold(event, item.offset, subject.time, self.clock))
+            subject.remember(event, self.clock)
+            self._touch(subject, is_history=is_history)
+
+    def _replace(self, known: Known, event: FloorEvent) -> None:
+        """Take back the revision that a newer one replaces."""
+        if known.partition != self.partition:
+            self._ask_others(event)
+            return
+        old = decode(known.payload)
+        if isinstance(old, Control):
+            return
+        self.take_back(old, known, event.revision)
+
+    def take_back(self, old: FloorEvent, known: Known, by_revision: int) -> None:
+        """Unfold an event that a higher revision replaced, and mark its row."""
+        old_item = Item(known.offset, 0, known.payload, b"", old, content=known.content)
+        self.events.append(self._row(old, old_item, by_revision))
+        if old.void:
+            return
+        subject = self.subject(subject_of(old))
+        self._spread(subject, unfold(old, subject.time))
+        subject.forget(old)
+        self._touch(subject, is_history=to_ms(old.at) < self.clock - HISTORY_MS)
+
+    def _ask_others(self, event: FloorEvent) -> None:
+        identity = (event.source, event.id, event.type)
+        why = "a higher revision went to another key"
+        at = from_ms(max(self.clock, 0))
+        self.out.asks.append(RefoldAsked(at=at, moved=identity, revision=event.revision, why=why))
+
+    def _spread(self, subject: Subject, changed: Changed) -> None:
+        horizon = minute_of(self.clock) - RESIDENT_MINUTES
+        for delta in changed.deltas:
+            if delta.minute < horizon and delta.minute not in subject.panes.minutes:
+                subject.late.add(delta.minute)
+                self._count_day(subject, delta)
+                continue
+            self._add(subject, delta)
+        if changed.unknown is not None:
+            subject.late.update(changed.unknown)
+
+    def _add(self, subject: Subject, delta: Delta) -> None:
+        self._count_day(subject, delta)
+        subject.panes.add(delta.minute, delta.cell, delta.sums, delta.sign, self.version, delta.handle_ms)
+        subject.rolling.add(delta.minute, delta.sums, delta.sign)
+        self.groups.add(subject, delta, self.registry)
+
+    def _count_day(self, subject: Subject, delta: Delta) -> None:
+        self.time.catch_up(subject)
+        if delta.minute * MINUTE_MS >= subject.shift_start:
+            _add_sparse(subject.shift_sums, delta.sums, delta.sign)
+        day = self.time.day_of(subject, delta.minute)
+        _add_sparse(subject.days.setdefault(day, {}), delta.sums, delta.sign)
+
+    def _touch(self, subject: Subject, *, is_history: bool) -> None:
+        self.touched.add(subject.key)
+        self.time.keep(subject)
+        if not is_history:
+            self.time.changed.add(subject.key)
+
+    def spread_expired(self, subject: Subject, changed: Changed) -> None:
+        """Fold the time of a state that ended by TTL."""
+        self._spread(subject, changed)
+        self._touch(subject, is_history=False)
+
+    def _obey(self, record: Any, item: Item) -> None:
+        if self.event_clock and isinstance(record, Ticked | InputEnded):
+            self.time.advance(max(self.clock, to_ms(record.at)))
+        if isinstance(record, RegistryChanged | RulesApplied) and item.revision is not None:
+            self._revise(item.revision)
+        elif isinstance(record, RefoldAsked):
+            self._refold(record, item)
+        elif isinstance(record, InputEnded):
+            self.time.advance(self.time.end_of_day(to_ms(record.at)))
+
+    def _revise(self, revision: Revision) -> None:
+        """Another registry moves minutes between groups; other rules may want other windows and end episodes."""
+        if revision.registry is not self.registry:
+            self.registry = revision.registry
+            self.time.registry_changed()
+            self.groups.rebuild(self.subjects.values(), self.registry)
+        self.judge = revision.first
+        for subject in self.subjects.values():
+            lengths = self.lengths(subject.key)
+            if lengths != set(subject.rolling.totals):
+                subject.rolling.totals = {length: {} for length in sorted(lengths)}
+                subject.rolling.rebuild(subject.rolling.last, subject.panes)
+            if subject.states:
+                self.time.changed.add(subject.key)
+
+    def _refold(self, record: RefoldAsked, item: Item) -> None:
+        if record.moved is not None:
+            self._give_up("\x1f".join(record.moved), record.revision, item)
+            return
+        if record.subject is None or record.from_at is None or record.to_at is None:
+            return
+        subject = self.subject(record.subject)
+        for minute in range(minute_of(to_ms(record.from_at)), minute_of(to_ms(record.to_at) - 1) + 1):
+            cells = subject.panes.minutes.get(minute)
+            if cells is None:
+                subject.late.add(minute)
+            for cell, pane in (cells or {}).items():
+                pane.version = self.version
+                subject.panes.dirty.add((minute, cell))
+        self.touched.add(subject.key)
+
+    def _give_up(self, identity: str, revision: int, item: Item) -> None:
+        known = self.remembered.get(identity) or self._elsewhere(item)
+        if known is None or known.partition != self.partition or known.revision >= revision:
+            return
+        old = decode(known.payload)
+        if not isinstance(old, Control):
+            self.take_back(old, known, revision)
+            gone = Known(self.partition, item.offset, revision, 0, known.at_ms, known.payload)
+            self.remembered.put(identity, gone)
+
+    def _is_too_late(self, at: int, broker_ms: int) -> bool:
+        return broker_ms - self.first_broker_ms > RETENTION_MS and at < self.clock - RETENTION_MS
+
+    def _bury(self, item: Item, reason: str, detail: str) -> None:
+        self.dead += 1
+        self.out.letters.append(Letter(item.offset, reason, detail, item.key, item.payload, item.ingest))
+
+    def _row(self, event: FloorEvent, item: Item, superseded_by: int) -> EventRow:
+        return EventRow(
+            event.type,
+            subject_of(event),
+            to_ms(event.at),
+            event.source,
+            event.id,
+            event.revision,
+            event.void,
+            superseded_by,
+            item.payload,
+            item.content,
+            item.offset,
+            item.broker_ms,
+            item.ingest,
+            self.version,
+        )
+
+    def take_outbox(self) -> Outbox:
+        """What is to be produced since the last call; the transitions also go into the next flush."""
+        taken, self.out = self.out, Outbox()
+        self.time.unflushed += taken.transitions
+        return taken
+
+    def freeze(self) -> Frozen:
+        """Everything that changed since the last call, up to the boundary."""
+        panes, late, subjects = [], {}, []
+        for key in sorted(self.touched):
+            subject = self.subjects[key]
+            panes += [(key, minute, cell, pane) for minute, cell, pane in subject.panes.freeze()]
+            if subject.late:
+                late[key], subject.late = subject.late, set()
+            subjects.append(self._subject_row(subject))
+        windows = self._freeze_windows()
+        self.touched.clear()
+        events, self.events = self.events, []
+        transitions, self.time.unflushed = self.time.unflushed, []
+        return Frozen(
+            EVENTS, self.partition, self.epoch, events, panes, late, windows, transitions, subjects, self.checkpoint()
+        )
+
+    def _freeze_windows(self) -> list[WindowRow]:
+        rows = []
+        for key in sorted(self.touched | self.time.slid):
+            subject = self.subjects[key]
+            day = self.time.day_of(subject, minute_of(max(self.clock, 0)))
+            opened = day_start(date.fromisoformat(day), self.registry.zone(self.time.site_of(subject)))
+            rows += window_rows(subject, self.clock, day, opened)
+        self.time.slid.clear()
+        return rows
+
+    def checkpoint(self) -> Checkpoint:
+        """The partition's own row."""
+        return Checkpoint(
+            self.boundary, max(self.clock, 0), self.rows, self.duplicates, self.dead, self.controls, self.time.dump()
+        )
+
+    def load(self, stored: Stored) -> None:
+        """Set the state of the log up to the stored checkpoint; the registry and the judge must be of its revisions."""
+        checkpoint = stored.checkpoint
+        self.boundary, self.rows = checkpoint.boundary, checkpoint.rows
+        self.duplicates, self.dead, self.controls = checkpoint.duplicates, checkpoint.dead, checkpoint.controls
+        self.first_broker_ms = checkpoint.body["first_broker"]
+        self.has_ended = checkpoint.body["ended"]
+        counted = self.rows + self.duplicates + self.dead + self.controls
+        self.base = counted if self.boundary < 0 else checkpoint.body["base"]
+        self.remembered.evicted_until = max(checkpoint.body["evicted"], stored.forgotten_until)
+        for identity, known in stored.known:
+            self.remembered.put(identity, known)
+        for key, body in stored.bodies.items():
+            subject = self.subjects[key] = Subject(key, self.lengths(key), max(checkpoint.body["now"], 0))
+            subject.load(body)
+        for key, minute, cell, pane in stored.panes:
+            self.subject(key).panes.put(minute, cell, pane)
+        self.time.load(checkpoint.body)
+        self.groups.rebuild(self.subjects.values(), self.registry)
+        self.groups.dirty = {(group, minute) for group, minute in checkpoint.body["dirty"]}
+
+    def acknowledged(self, boundary: int) -> None:
+        """ClickHouse has everything up to a boundary: let go of what is no longer needed."""
+        self.remembered.evict(boundary)
+        horizon = minute_of(self.clock) - RESIDENT_MINUTES
+        for subject in self.subjects.values():
+            subject.panes.evict(horizon)
+        self.groups.evict(horizon)
+
+    def _subject_row(self, subject: Subject) -> SubjectRow:
+        state = subject.time.timeline.now()
+        team = self.registry.team_of(subject.id, self.clock) if subject.kind == "agent" else ""
+        return SubjectRow(
+            subject.key,
+            subject.kind,
+            state.state if state else "",
+            state.reason if state else "",
+            state.at if state else 0,
+            len(subject.in_hand),
+            len(subject.waiting),
+            min(subject.waiting.values(), default=0),
+            team,
+            self.time.site_of(subject),
+            subject.dump(),
+        )
+
+
+def _add_sparse(totals: dict[str, int], sums: dict[str, int], sign: int) -> None:
+    for column, value in sums.items():
+        totals[column] = totals.get(column, 0) + sign * value

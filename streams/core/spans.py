@@ -1,0 +1,181 @@
+"""
+Time that is split over minutes: the timeline of an agent's states and the union of contacts in hand.
+
+Both are functions of the set of what happened, whatever the order of arrival: a late change gives back what its
+neighbour had and takes its own. What they return are spans with a sign, to be added to the minutes they cover.
+
+    ready          away                ready
+    |--------------|-------------------|-------
+                   ^ late: hold        the away before it ends here, hold runs to the next change
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.panes import AWAY_PREFIX, STATE_COLUMN
+from schemas.times import HOUR_MS, MINUTE_MS
+
+TTL_MS = 12 * HOUR_MS
+"""A state or a wait that nobody ended ends by itself after this."""
+
+Identity = str
+"""source, id and type of an event, joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time [start, end) that a column gains (+1) or loses (-1)."""
+
+    column: str
+    start: int
+    end: int
+    sign: int
+
+    def minutes(self) -> Iterator[tuple[int, int]]:
+        """(minute, milliseconds of the span in it)."""
+        at = self.start
+        while at < self.end:
+            minute = at // MINUTE_MS
+            edge = min(self.end, (minute + 1) * MINUTE_MS)
+            yield minute, edge - at
+            at = edge
+
+
+@dataclass(order=True, slots=True)
+class Change:
+    """An agent's entry into a state. Changes of one instant stand in the order of the log."""
+
+    at: int
+    offset: int
+    state: str = field(compare=False)
+    reason: str = field(compare=False)
+    identity: Identity = field(compare=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Where the time in this state is counted."""
+        if self.state == "away":
+            return ("away_ms", AWAY_PREFIX + self.reason)
+        column = STATE_COLUMN.get(self.state)
+        return (column,) if column else ()
+
+
+class Timeline:
+    """The remembered state changes of one agent, oldest first; the last one is the state now."""
+
+    def __init__(self, changes: list[Change] | None = None, *, pruned: bool = False, expired: bool = False) -> None:
+        """`pruned`: changes before the first are forgotten; `expired`: the last one ended by TTL."""
+        self.changes = changes or []
+        self.pruned = pruned
+        self.expired = expired
+
+    def insert(self, change: Change, clock: int) -> list[Span] | None:
+        """The spans that a change moves; None when it lies before what is remembered."""
+        if self.changes and self.pruned and change.at < self.changes[0].at:
+            return None
+        ends = self._ends()
+        insort(self.changes, change)
+        if change is self.changes[-1]:
+            self.expired = clock >= change.at + TTL_MS
+        return self._difference(ends)
+
+    def remove(self, identity: Identity) -> list[Span]:
+        """The spans that taking back a change moves; nothing when it is not remembered."""
+        found = next((change for change in self.changes if change.identity == identity), None)
+        if found is None:
+            return []
+        ends = self._ends()
+        if found is self.changes[-1]:
+            self.expired = False
+        self.changes.remove(found)
+        return self._difference(ends)
+
+    def expire(self, clock: int) -> list[Span]:
+        """End the state now when nobody ended it for the TTL."""
+        if self.expired or not self.changes or clock < self.changes[-1].at + TTL_MS:
+            return []
+        ends = self._ends()
+        self.expired = True
+        return self._difference(ends)
+
+    def prune(self, horizon: int) -> None:
+        """Forget changes whose successor lies at or before the horizon: their time is settled."""
+        kept = 0
+        while kept + 1 < len(self.changes) and self.changes[kept + 1].at <= horizon:
+            kept += 1
+        if kept:
+            del self.changes[:kept]
+            self.pruned = True
+
+    def now(self) -> Change | None:
+        """The state now; None when unknown or ended by TTL."""
+        return self.changes[-1] if self.changes and not self.expired else None
+
+    def dump(self) -> list[Any]:
+        """As JSON values."""
+        return [self.pruned, self.expired, [[c.at, c.offset, c.state, c.reason, c.identity] for c in self.changes]]
+
+    @classmethod
+    def load(cls, data: list[Any]) -> Timeline:
+        """From `dump`."""
+        return cls([Change(*row) for row in data[2]], pruned=data[0], expired=data[1])
+
+    def _ends(self) -> dict[Identity, tuple[Change, int]]:
+        """Identity -> (change, settled end of its time); its own start while it is open."""
+        ends = {}
+        for change, following in zip(self.changes, self.changes[1:], strict=False):
+            ends[change.identity] = (change, min(following.at, change.at + TTL_MS))
+        if self.changes:
+            last = self.changes[-1]
+            ends[last.identity] = (last, last.at + TTL_MS if self.expired else last.at)
+        return ends
+
+    def _difference(self, before: dict[Identity, tuple[Change, int]]) -> list[Span]:
+        after = self._ends()
+        spans: list[Span] = []
+        for identity in before.keys() | after.keys():
+            change, _ = before.get(identity) or after[identity]
+            old = before[identity][1] if identity in before else change.at
+            new = after[identity][1] if identity in after else change.at
+            if old != new:
+                sign = 1 if new > old else -1
+                spans += [Span(column, min(old, new), max(old, new), sign) for column in change.columns]
+        return spans
+
+
+class Engagement:
+    """The times with at least one contact in hand: a union, however many overlap."""
+
+    def __init__(self, intervals: dict[Identity, tuple[int, int]] | None = None) -> None:
+        """`intervals`: identity -> [start, end) of the remembered contacts."""
+        self.intervals = intervals or {}
+
+    def insert(self, identity: Identity, start: int, end: int) -> list[Span]:
+        """The time that nothing else covered yet."""
+        spans = [Span("engaged_ms", a, b, 1) for a, b in self._uncovered(start, end)]
+        self.intervals[identity] = (start, end)
+        return spans
+
+    def remove(self, identity: Identity) -> list[Span]:
+        """The time that nothing else covers any more."""
+        gone = self.intervals.pop(identity, None)
+        return [Span("engaged_ms", a, b, -1) for a, b in self._uncovered(*gone)] if gone else []
+
+    def prune(self, horizon: int) -> None:
+        """Forget contacts that ended at or before the horizon."""
+        gone = [identity for identity, (_, end) in self.intervals.items() if end <= horizon]
+        for identity in gone:
+            del self.intervals[identity]
+
+    def _uncovered(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        at = start
+        for a, b in sorted(i for i in self.intervals.values() if i[1] > start and i[0] < end):
+            if a > at:
+                yield at, a
+            at = max(at, b)
+        if at < end:
+            yield at, end

@@ -1,0 +1,175 @@
+"""What a judge sees of a subject at an instant, and the open state that readers see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from schemas.alerts import RecentContact, Window
+from schemas.panes import Sums
+from schemas.registry import Registry
+from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of
+from streams.core.panes import Panes, Rolling
+from streams.core.subject import Subject
+
+
+class Judged(Protocol):
+    """What a view needs of a subject or a group."""
+
+    key: str
+    days: dict[str, dict[str, int]]
+    panes: Panes
+    rolling: Rolling
+
+
+class SubjectAt:
+    """An agent or queue at an instant (`schemas.alerts.SubjectView`)."""
+
+    def __init__(self, subject: Subject, registry: Registry, now: int, closed: date | None = None) -> None:
+        """`closed`: the site day that rules over days are judged for."""
+        self._subject = subject
+        self.subject = subject.key
+        self._registry = registry
+        self._now = now
+        self._closed = closed
+
+    @cached_property
+    def team(self) -> str:
+        """The agent's team at this instant, `''` for none."""
+        return self._registry.team_of(self._subject.id, self._now) if self._subject.kind == "agent" else ""
+
+    @cached_property
+    def site(self) -> str:
+        """The subject's site."""
+        return site_of(self.subject, self._registry, self._now)
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        return self._registry.zone(self.site)
+
+    @cached_property
+    def _day(self) -> date:
+        return self._closed or day_of(self._now - 1, self._zone)
+
+    def sums(self, window: Window) -> Sums:
+        """Totals of a window."""
+        subject = self._subject
+        if window.kind == "shift":
+            return subject.shift_sums
+        if window.kind == "rolling":
+            return rolling_sums(subject, window.minutes)
+        return span_sums(subject, window, self._day)
+
+    def bounds(self, window: Window) -> tuple[int, int]:
+        """[from, to) of a window."""
+        if window.kind == "shift" and self._subject.shift_start >= 0:
+            return self._subject.shift_start, self._now
+        return span_bounds(window, self._now, self._day, self._zone)
+
+    def state(self) -> tuple[str, str | None, int] | None:
+        """The agent's state, reason and since when."""
+        change = self._subject.time.timeline.now()
+        return (change.state, change.reason or None, change.at) if change else None
+
+    def waiting(self) -> Sequence[tuple[int, str]]:
+        """(since, contact), oldest first."""
+        return sorted((at, contact) for contact, at in self._subject.waiting.items())
+
+    def contacts(self, window: Window) -> Iterable[RecentContact]:
+        """Remembered contacts of a window, oldest first."""
+        start, end = self.bounds(window)
+        found = [c for c in self._subject.recent if start <= c.at_ms < end]
+        if window.kind in {"day", "shift", "days"}:
+            oldest = self._subject.recent[0].at_ms if self._subject.recent else end
+            found += [c for c in self._subject.notable if start <= c.at_ms < min(end, oldest)]
+        return sorted(found, key=lambda contact: (contact.at_ms, contact.contact))
+
+
+def span_sums(subject: Judged, window: Window, day: date) -> Sums:
+    """Totals of a rolling window, a day or a span of days that ends with `day`."""
+    if window.kind == "rolling":
+        return rolling_sums(subject, window.minutes)
+    if window.kind == "now":
+        return {}
+    if window.kind != "days":
+        return subject.days.get(day.isoformat(), {})
+    totals: dict[str, int] = {}
+    for back in range(window.days):
+        for column, value in subject.days.get((day - timedelta(days=back)).isoformat(), {}).items():
+            totals[column] = totals.get(column, 0) + value
+    return totals
+
+
+def rolling_sums(subject: Judged, minutes: int) -> Sums:
+    """Totals of a rolling window: running ones where they are kept."""
+    totals = subject.rolling.totals.get(minutes)
+    if totals is None:
+        last = subject.rolling.last
+        return subject.panes.sums(range(last - minutes + 1, last + 1))
+    return totals
+
+
+def span_bounds(window: Window, now: int, day: date, zone: ZoneInfo) -> tuple[int, int]:
+    """[from, to) of a window that is judged at `now`."""
+    if window.kind == "rolling":
+        return (minute_of(now - 1) - window.minutes + 1) * MINUTE_MS, now
+    if window.kind == "days":
+        return day_start(day - timedelta(days=window.days - 1), zone), day_end(day, zone)
+    if window.kind == "now":
+        return now, now
+    return day_start(day, zone), now
+
+
+def site_of(key: str, registry: Registry, at_ms: int) -> str:
+    """The site of a subject or group at an instant."""
+    kind, _, name = key.partition(":")
+    if kind == "agent":
+        return registry.site_of_agent(name, at_ms)
+    if kind == "queue":
+        return registry.site_of_queue(name)
+    if kind == "team":
+        return registry.site_of_team(name)
+    return name if kind == "site" else "main"
+
+
+class GroupLike(Judged, Protocol):
+    """What a view needs of a group."""
+
+    kind: str
+    id: str
+
+
+class GroupAt:
+    """A team, site, client, or queue with its agents, at a whole minute (`schemas.alerts.SubjectView`)."""
+
+    def __init__(self, group: GroupLike, registry: Registry, now: int, closed: date | None = None) -> None:
+        """`closed`: the site day that rules over days are judged for."""
+        self._group = group
+        self.subject = group.key
+        self._now = now
+        self.team = group.id if group.kind == "team" else ""
+        self.site = site_of(group.key, registry, now)
+        self._zone = registry.zone(self.site)
+        self._day = closed or day_of(now - 1, self._zone)
+
+    def sums(self, window: Window) -> Sums:
+        """Totals of a window; a group's shift is its site day."""
+        return span_sums(self._group, window, self._day)
+
+    def bounds(self, window: Window) -> tuple[int, int]:
+        """[from, to) of a window."""
+        return span_bounds(window, self._now, self._day, self._zone)
+
+    def state(self) -> None:
+        """A group has no state."""
+
+    def waiting(self) -> Sequence[tuple[int, str]]:
+        """Contacts wait in queues, which the first hop judges."""
+        return ()
+
+    def contacts(self, window: Window) -> Iterable[RecentContact]:
+        """The contacts of a group are found by its window in `events`."""
+        return ()

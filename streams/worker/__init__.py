@@ -1,0 +1,1 @@
+"""Faust: the only place that imports it."""

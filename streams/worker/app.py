@@ -1,0 +1,141 @@
+"""The Faust app: its settings, its four agents, its tasks. Nothing happens at import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import faust
+from faust.types import TP, StreamT
+from mode import CrashingSupervisor
+
+from schemas.errors import Unavailable
+from schemas.topics import COMMANDS, CONTRIBUTIONS, DEAD_LETTERS, EVENTS, RECORD_EVENTS, WORKER_GROUP
+from streams.worker.decoding import Fetched
+from streams.worker.floor import Floor
+from streams.worker.letters import letter_row
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.ports import Storage, WorkerConfig
+from streams.worker.sending import CommandOf, Sender
+from streams.worker.transport import BatchConsumer, BatchSchema, BatchTransport
+
+RETRY_S = 1.0
+
+Recorder = Callable[[Sequence[Fetched]], list[tuple[bytes, bytes]]]
+"""Decides a batch of commands durably; returns (key, message) of what the ledger accepted. Blocks."""
+
+
+class FloorApp(faust.App):
+    """A Faust app that knows its floor."""
+
+    keeper: Floor
+
+
+def create_app(
+    config: WorkerConfig,
+    storage: Storage,
+    recorder: Recorder,
+    command_of: CommandOf,
+    metrics: WorkerMetrics,
+    now_ms: Callable[[], int],
+) -> FloorApp:
+    """The app of one worker. Unexpected errors crash it: the supervisor of the process starts it again."""
+    app = FloorApp(
+        WORKER_GROUP,
+        broker=[f"aiokafka://{address}" for address in config.bootstrap.split(",")],
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        value_serializer="raw",
+        consumer_group_instance_id=config.instance,
+        consumer_auto_offset_reset="earliest",
+        broker_commit_interval=1.0,
+        broker_session_timeout=30.0,
+        broker_heartbeat_interval=3.0,
+        broker_request_timeout=60.0,
+        stream_buffer_maxsize=32,
+        stream_wait_empty=False,
+        stream_processing_timeout=86_400.0,
+        producer_linger=0.005,
+        producer_max_batch_size=262_144,
+        producer_max_request_size=8_388_608,
+        agent_supervisor=CrashingSupervisor,
+    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    sender = Sender(lambda: app.producer, command_of, config.partitions)
+    app.keeper = Floor(config, storage, sender, metrics, now_ms, lambda tp, end: _consumer(app).stored(tp, end))
+    _agents(app, storage, recorder, sender)
+    _tasks(app)
+    return app
+
+
+def _agents(app: FloorApp, storage: Storage, recorder: Recorder, sender: Sender) -> None:
+    threads = ThreadPoolExecutor(2, "records")
+
+    @app.agent(_topic(app, EVENTS), name="fold")
+    async def fold(batches: StreamT[Any]) -> None:
+        async for batch in batches:
+            app.keeper.put(batch[0].partition, batch)
+
+    @app.agent(_topic(app, CONTRIBUTIONS), name="group")
+    async def group(batches: StreamT[Any]) -> None:
+        async for batch in batches:
+            await app.keeper.contribute(batch)
+
+    @app.agent(_topic(app, COMMANDS), name="record")
+    async def record(batches: StreamT[Any]) -> None:
+        async for batch in batches:
+            accepted = await _patiently(threads, recorder, batch)
+            await sender.publish(RECORD_EVENTS, accepted)
+            _store(app, batch)
+
+    @app.agent(_topic(app, DEAD_LETTERS), name="bury")
+    async def bury(batches: StreamT[Any]) -> None:
+        async for batch in batches:
+            await _patiently(threads, storage.write_letters, [letter_row(letter) for letter in batch])
+            _store(app, batch)
+
+
+def _tasks(app: FloorApp) -> None:
+    floor = app.keeper
+    for work in (floor.fold_forever, floor.flusher.run, floor.tick_forever):
+        app.task(work)
+
+    async def revoked(_app: Any, tps: set[TP], **_kwargs: Any) -> None:
+        await floor.revoked(tps)
+
+    app.on_partitions_revoked.connect(revoked)  # type: ignore[arg-type]
+
+
+def _consumer(app: FloorApp) -> BatchConsumer:
+    consumer: BatchConsumer = app.consumer  # type: ignore[assignment]
+    return consumer
+
+
+def _topic(app: FloorApp, name: str) -> Any:
+    return app.topic(name, schema=BatchSchema(), internal=False)
+
+
+def _store(app: FloorApp, batch: Sequence[Any]) -> None:
+    """A batch is durable: commit it."""
+    last = batch[-1]
+    _consumer(app).stored(TP(last.topic, last.partition), last.offset)
+
+
+async def _patiently(threads: ThreadPoolExecutor, call: Callable[..., Any], *args: Any) -> Any:
+    """Call in a thread until the store answers."""
+    while True:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, call, *args)
+        except Unavailable:
+            await asyncio.sleep(RETRY_S)
+
+
+def run_app(app: FloorApp) -> None:
+    """Run until told to stop; ends with SystemExit, or with the error that crashed the app."""
+    worker = faust.Worker(app, loglevel="WARNING", redirect_stdouts=False, override_logging=False, quiet=True)
+    worker.execute_from_commandline()

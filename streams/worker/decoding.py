@@ -1,0 +1,53 @@
+"""Fetched records to items of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Protocol
+
+from schemas.errors import InvalidEvent
+from schemas.events import decode
+from schemas.topics import HEADER_CONTENT, HEADER_INGEST
+from streams.core.log import Item
+
+
+class Fetched(Protocol):
+    """A record as the Kafka client hands it out."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Iterable[tuple[str, bytes]]
+
+
+def to_item(record: Fetched) -> Item:
+    """The item of a record; one that cannot be decoded carries its fault."""
+    value, key = record.value or b"", record.key or b""
+    ingest, content = _headers(record.headers)
+    try:
+        decoded = decode(value)
+    except InvalidEvent as fault:
+        return Item(record.offset, record.timestamp, value, key, None, fault, ingest=ingest)
+    if content is None:
+        content = int.from_bytes(blake2b(value, digest_size=8).digest(), "big")
+    return Item(record.offset, record.timestamp, value, key, decoded, content=content, ingest=ingest)
+
+
+def _headers(headers: Iterable[tuple[str, bytes]]) -> tuple[int, int | None]:
+    """(ingest number, hash of the vendor's fields); what is no number counts as absent."""
+    ingest, content = 0, None
+    for name, value in headers:
+        if name == HEADER_INGEST and value.isdigit():
+            ingest = int(value)
+        elif name == HEADER_CONTENT:
+            content = _hex(value)
+    return ingest, content
+
+
+def _hex(value: bytes) -> int | None:
+    try:
+        return int(value, 16) % 2**64
+    except ValueError:
+        return None

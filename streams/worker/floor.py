@@ -1,0 +1,236 @@
+"""
+What runs between Kafka and ClickHouse in one worker: batches come in, engines fold them in turn, outboxes go out,
+flushes make it durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from schemas.errors import Unavailable
+from schemas.events import Control, RegistryChanged, RulesApplied, Ticked, encode
+from schemas.times import from_ms
+from schemas.topics import CONTRIBUTIONS, EVENTS
+from streams.core.contributions import decode_contributions
+from streams.core.identity import identity_of
+from streams.core.log import Item, Revision
+from streams.core.partition import PartitionEngine
+from streams.worker.decoding import Fetched
+from streams.worker.flushing import FLUSH_ROWS, Flusher
+from streams.worker.hops import Hops
+from streams.worker.inbox import CHUNK, FULL, turn_by_time, turn_in_order
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.ports import Storage, WorkerConfig
+from streams.worker.sending import Sender
+
+SILENT_S = 5.0
+"""The owner ticks a partition that was silent for this long, under the wall clock."""
+LOOKUP_RETRY_S = 1.0
+REVOKE_WAIT_S = 5.0
+
+
+class Floor:
+    """The work of one worker (`streams.worker.transport.Keeper`)."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        storage: Storage,
+        sender: Sender,
+        metrics: WorkerMetrics,
+        now_ms: Callable[[], int],
+        commit: Callable[[TP, int], None],
+    ) -> None:
+        """`now_ms` is the wall clock, for ticks only; `commit` tells the consumer what is durable."""
+        self._config = config
+        self._storage = storage
+        self._sender = sender
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self.hops = Hops(config, storage)
+        self.flusher = Flusher(config, self.hops, sender, storage, metrics, commit)
+        self._reads = ThreadPoolExecutor(1, "reads")
+        self._wake = asyncio.Event()
+        self._last_turn = -1
+        self._heard: dict[int, float] = {}
+        self._is_paused = False
+
+    def held(self) -> set[TP]:
+        """Partitions with enough in hand; all of them while the buffer is full."""
+        rows = self.hops.buffered_rows + self.flusher.rows_in_flight
+        self._pause(rows >= self._config.buffer_rows)
+        self._metrics.buffered.set(rows)
+        return {
+            TP(EVENTS, partition)
+            for partition, inbox in self.hops.inboxes.items()
+            if self._is_paused or len(inbox) >= FULL
+        }
+
+    async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
+        """Restore a partition that was assigned; tries until ClickHouse answers."""
+        if tp.topic not in {EVENTS, CONTRIBUTIONS}:
+            return None
+        self.hops.drop(tp)
+        self.flusher.forget(tp)
+        while True:
+            try:
+                start: int = await self._blocking(self.hops.restore, tp, earliest, end)
+            except Unavailable as error:
+                structlog.get_logger(__name__).warning("flush_retried", error=str(error), delay_s=LOOKUP_RETRY_S)
+                await asyncio.sleep(LOOKUP_RETRY_S)
+            else:
+                self._heard[tp.partition] = monotonic()
+                return start
+
+    async def revoked(self, tps: set[TP]) -> None:
+        """Wait a little for the insert in flight, then drop everything of the partitions."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.flusher.idle.wait(), REVOKE_WAIT_S)
+        for tp in tps:
+            self.hops.drop(tp)
+            self.flusher.forget(tp)
+
+    def put(self, partition: int, records: Sequence[Fetched]) -> None:
+        """Take a fetched batch of `floor.events`."""
+        inbox = self.hops.inboxes.get(partition)
+        if inbox is not None:
+            inbox.fetched.extend(records)
+            self._heard[partition] = monotonic()
+            self._wake.set()
+
+    async def fold_forever(self) -> None:
+        """Fold what waits, partition by partition; a chunk at a time, so that everything else has its turn."""
+        while True:
+            folded = 0
+            while folded < CHUNK and (turn := self._turn()) is not None:
+                folded += await self._fold(*turn)
+            if not folded:
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), 0.2)
+                continue
+            self._measure(folded)
+            await self.flusher.send_outboxes()
+            if self.hops.buffered_rows >= FLUSH_ROWS:
+                self.flusher.wake.set()
+            await asyncio.sleep(0)
+
+    async def contribute(self, records: Sequence[Fetched]) -> None:
+        """Take a batch of `floor.contributions`."""
+        for record in records:
+            groups = self.hops.groups
+            if groups is None:
+                return
+            message = decode_contributions(record.value or b"")
+            if self.hops.replay_until is not None and record.offset <= self.hops.replay_until:
+                if isinstance(message, list):
+                    groups.replay(record.offset, message)
+                continue
+            self.hops.end_replay()
+            if isinstance(message, list):
+                groups.apply(record.offset, message)
+            else:
+                groups.revise(record.offset, await self._revision(message, groups))
+            await asyncio.sleep(0)
+        await self.flusher.send_outboxes()
+
+    async def tick_forever(self) -> None:
+        """Under the wall clock, tell silent partitions that time goes on."""
+        while not self._config.event_clock:
+            await asyncio.sleep(1.0)
+            for partition in list(self.hops.engines):
+                if monotonic() - self._heard.get(partition, 0.0) >= SILENT_S:
+                    self._heard[partition] = monotonic()
+                    await self._sender.tick(partition, encode(Ticked(at=from_ms(self._now_ms()))))
+
+    def _turn(self) -> tuple[int, int | None] | None:
+        now = monotonic()
+        if self._config.event_clock:
+            return turn_by_time(self.hops.inboxes, self.hops.clocks(), now)
+        partition = turn_in_order(self.hops.inboxes, self._last_turn, now)
+        if partition is None:
+            return None
+        self._last_turn = partition
+        return partition, None
+
+    async def _fold(self, partition: int, until_ms: int | None) -> int:
+        """Fold the next items of a partition; returns how many. What cannot be looked up now goes back."""
+        inbox, engine = self.hops.inboxes[partition], self.hops.engines[partition]
+        items = inbox.take(until_ms)
+        done = 0
+        try:
+            items = await self._looked_up(engine, items)
+            for item in items:
+                ready = await self._revised(engine, item)
+                if self.hops.engines.get(partition) is not engine:
+                    return done
+                engine.apply(ready)
+                inbox.has_ended = engine.has_ended
+                done += 1
+        except Unavailable:
+            inbox.give_back(items[done:])
+            inbox.blocked_until = monotonic() + LOOKUP_RETRY_S
+        return done
+
+    async def _revised(self, engine: PartitionEngine, item: Item) -> Item:
+        """An item that names a revision, with that revision."""
+        if not isinstance(item.record, RegistryChanged | RulesApplied):
+            return item
+        return replace(item, revision=await self._revision(item.record, engine))
+
+    async def _looked_up(self, engine: PartitionEngine, items: list[Item]) -> list[Item]:
+        """The items with what ClickHouse knows of those that memory cannot judge."""
+        asked = [
+            item.record
+            for item in items
+            if item.record is not None and not isinstance(item.record, Control) and engine.needs_lookup(item.record)
+        ]
+        if not asked:
+            return items
+        known = await self._blocking(self._storage.look_up, asked)
+        return [
+            replace(item, prior=known[identity_of(item.record)])
+            if item.record is not None and not isinstance(item.record, Control) and identity_of(item.record) in known
+            else item
+            for item in items
+        ]
+
+    async def _revision(self, record: RegistryChanged | RulesApplied, engine: object) -> Revision:
+        """The revision that a control record names, with what holds of the other kind."""
+        registry = engine.registry.revision  # type: ignore[attr-defined]
+        rules = engine.judge.revision  # type: ignore[attr-defined]
+        if isinstance(record, RegistryChanged):
+            registry = record.revision
+        else:
+            rules = record.revision
+        revision: Revision = await self._blocking(self._storage.revision, registry, rules)
+        structlog.get_logger(__name__).info("revision_loaded", registry=registry, rules=rules)
+        return revision
+
+    async def _blocking(self, call: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._reads, call, *args)
+
+    def _pause(self, is_full: bool) -> None:
+        if is_full != self._is_paused:
+            self._is_paused = is_full
+            self._metrics.paused.set(int(is_full))
+            event = "consumption_paused" if is_full else "consumption_resumed"
+            structlog.get_logger(__name__).warning(event, rows=self.hops.buffered_rows)
+
+    def _measure(self, folded: int) -> None:
+        self._metrics.records.inc(folded)
+        for number, engine in self.hops.engines.items():
+            partition = str(number)
+            self._metrics.clock.labels(partition).set(max(engine.clock, 0) / 1000)
+            self._metrics.dead.labels(partition).set(engine.dead)
+            self._metrics.duplicates.labels(partition).set(engine.duplicates)
+            self._metrics.waiting.labels(partition).set(len(self.hops.inboxes[number]))

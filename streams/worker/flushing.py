@@ -1,0 +1,137 @@
+"""
+The flush: each interval, or earlier when many rows wait, while the next records fold.
+
+Order: (0) the broker has acknowledged everything produced up to the boundary, (1)-(3) what `Storage.write` writes,
+checkpoint last, (4) the boundary is committed to Kafka. While ClickHouse is away the same flush is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from time import monotonic
+
+import structlog
+from faust.types import TP
+
+from schemas.errors import Unavailable
+from schemas.topics import CONTRIBUTIONS, EVENTS
+from streams.core.groups import GroupEngine
+from streams.core.log import Frozen, Outbox
+from streams.core.partition import PartitionEngine
+from streams.worker.hops import Hops
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.ports import Storage, WorkerConfig
+from streams.worker.sending import Sender
+
+FLUSH_ROWS = 20_000
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Flusher:
+    """Freezes, waits for the broker, writes in a thread, commits."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        hops: Hops,
+        sender: Sender,
+        storage: Storage,
+        metrics: WorkerMetrics,
+        commit: Callable[[TP, int], None],
+    ) -> None:
+        """`commit(tp, boundary)` tells the consumer what is durable."""
+        self._config = config
+        self._hops = hops
+        self._sender = sender
+        self._storage = storage
+        self._metrics = metrics
+        self._commit = commit
+        self._thread = ThreadPoolExecutor(1, "flush")
+        self._flushed: dict[TP, int] = {}
+        self.sending = asyncio.Lock()
+        self.wake = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.rows_in_flight = 0
+
+    async def run(self) -> None:
+        """Flush for ever."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), self._config.flush_interval_s)
+            self.wake.clear()
+            await self.flush()
+
+    async def send_outboxes(self) -> None:
+        """Produce what the engines have to say, so that an alert does not wait for a flush."""
+        async with self.sending:
+            for engine, topic, partition in self._owned():
+                await self._sender.send(engine.take_outbox(), topic, partition)
+
+    async def flush(self) -> None:
+        """One flush of everything that changed."""
+        async with self.sending:
+            frozen, outboxes = self._freeze()
+            for outbox, topic, partition in outboxes:
+                await self._sender.send(outbox, topic, partition)
+            if not frozen:
+                return
+            self.idle.clear()
+        try:
+            await self._sender.acknowledged()
+            await self._write(frozen)
+            self._settle(frozen)
+        finally:
+            self.rows_in_flight = 0
+            self.idle.set()
+
+    def _owned(self) -> list[tuple[PartitionEngine | GroupEngine, str, int]]:
+        owned: list[tuple[PartitionEngine | GroupEngine, str, int]] = [
+            (engine, EVENTS, partition) for partition, engine in sorted(self._hops.engines.items())
+        ]
+        if self._hops.groups is not None:
+            owned.append((self._hops.groups, CONTRIBUTIONS, 0))
+        return owned
+
+    def _freeze(self) -> tuple[list[tuple[PartitionEngine | GroupEngine, Frozen]], list[tuple[Outbox, str, int]]]:
+        """Nothing may be awaited between an outbox and its freeze: they belong to one boundary."""
+        frozen, outboxes = [], []
+        for engine, topic, partition in self._owned():
+            outboxes.append((engine.take_outbox(), topic, partition))
+            if engine.boundary > self._flushed.get(TP(topic, partition), -1):
+                frozen.append((engine, engine.freeze()))
+        self.rows_in_flight = sum(len(part.events) for _, part in frozen)
+        return frozen, outboxes
+
+    async def _write(self, frozen: list[tuple[PartitionEngine | GroupEngine, Frozen]]) -> None:
+        started, attempt = monotonic(), 0
+        parts = [part for _, part in frozen]
+        while True:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.write, parts)
+            except Unavailable as error:
+                delay = RETRY_S[min(attempt, len(RETRY_S) - 1)]
+                structlog.get_logger(__name__).warning("flush_retried", error=str(error), delay_s=delay)
+                attempt += 1
+                await asyncio.sleep(delay)
+            else:
+                break
+        self._metrics.flushed(sum(part.rows for part in parts), monotonic() - started)
+
+    def _settle(self, frozen: list[tuple[PartitionEngine | GroupEngine, Frozen]]) -> None:
+        owned = {id(engine) for engine, _, _ in self._owned()}
+        for engine, part in frozen:
+            if id(engine) not in owned:
+                continue
+            tp = TP(part.topic, part.partition)
+            self._flushed[tp] = part.checkpoint.boundary
+            self._commit(tp, part.checkpoint.boundary)
+            if isinstance(engine, PartitionEngine):
+                engine.acknowledged(part.checkpoint.boundary)
+
+    def forget(self, tp: TP) -> None:
+        """A partition was assigned anew or taken away."""
+        self._flushed.pop(tp, None)

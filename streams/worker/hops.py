@@ -1,0 +1,104 @@
+"""The engines of the partitions that this worker owns: made, restored and dropped with the assignment."""
+
+from __future__ import annotations
+
+import structlog
+from faust.types import TP
+
+from schemas.errors import StopWorker
+from schemas.topics import CONTRIBUTIONS, EVENTS
+from streams.core.groups import GroupEngine
+from streams.core.partition import PartitionEngine
+from streams.worker.inbox import Inbox
+from streams.worker.ports import Storage, WorkerConfig
+
+
+class Hops:
+    """What this worker owns: partition engines with their inboxes, and the groups."""
+
+    def __init__(self, config: WorkerConfig, storage: Storage) -> None:
+        """Own nothing."""
+        self._config = config
+        self._storage = storage
+        self.engines: dict[int, PartitionEngine] = {}
+        self.inboxes: dict[int, Inbox] = {}
+        self.groups: GroupEngine | None = None
+        self.replay_until: int | None = None
+        """Contributions up to this offset were judged before the start; None when all of them are in."""
+
+    @property
+    def buffered_rows(self) -> int:
+        """Rows that wait for a flush."""
+        return sum(len(engine.events) for engine in self.engines.values())
+
+    def clocks(self) -> dict[int, int]:
+        """The time of each partition."""
+        return {partition: engine.clock for partition, engine in self.engines.items()}
+
+    def drop(self, tp: TP) -> None:
+        """Own a partition no longer: what was not stored is folded again by the next owner."""
+        if tp.topic == EVENTS:
+            self.engines.pop(tp.partition, None)
+            self.inboxes.pop(tp.partition, None)
+        elif tp.topic == CONTRIBUTIONS:
+            self.groups = None
+
+    def end_replay(self) -> None:
+        """All contributions up to the checkpoint are in: the groups go on from there."""
+        if self.replay_until is not None and self.groups is not None:
+            self.groups.replayed()
+        self.replay_until = None
+
+    def restore(self, tp: TP, earliest: int, end: int) -> int:
+        """Set the state of the log up to the checkpoint; returns the offset to go on from. Blocks."""
+        if tp.topic == EVENTS:
+            return self._restore_events(tp.partition, earliest, end)
+        return self._restore_groups(earliest, end)
+
+    def _restore_events(self, partition: int, earliest: int, end: int) -> int:
+        epoch = self._config.epochs[EVENTS]
+        stored = self._storage.stored(partition, epoch)
+        body = stored.checkpoint.body if stored else {"registry": 0, "rules": 0}
+        revision = self._storage.revision(body["registry"], body["rules"])
+        engine = PartitionEngine(
+            partition, epoch, revision.registry, revision.first, event_clock=self._config.event_clock
+        )
+        if stored is not None:
+            engine.load(stored)
+        start = self._checked(EVENTS, partition, engine.boundary + 1, earliest, end)
+        self.engines[partition] = engine
+        self.inboxes[partition] = Inbox(has_ended=engine.has_ended)
+        log = structlog.get_logger(__name__)
+        log.info("partition_restored", topic=EVENTS, partition=partition, offset=start, subjects=len(engine.subjects))
+        return start
+
+    def _restore_groups(self, earliest: int, end: int) -> int:
+        epoch = self._config.epochs[CONTRIBUTIONS]
+        stored = self._storage.stored_groups(epoch)
+        body = stored[0].body if stored else {"registry": 0, "rules": 0}
+        revision = self._storage.revision(body["registry"], body["rules"])
+        groups = GroupEngine(self._config.partitions, epoch, revision.registry, revision.second)
+        replay_from = 0
+        if stored is not None:
+            replay_from = groups.load(*stored)
+        start = self._checked(CONTRIBUTIONS, 0, groups.boundary + 1, earliest, end)
+        self.groups, self.replay_until = groups, groups.boundary
+        log = structlog.get_logger(__name__)
+        log.info("partition_restored", topic=CONTRIBUTIONS, partition=0, offset=start, subjects=len(groups.groups))
+        return max(min(replay_from, start), earliest)
+
+    def _checked(self, topic: str, partition: int, start: int, earliest: int, end: int) -> int:
+        """The offset to start at; StopWorker when the log does not hold it."""
+        if earliest <= start <= end:
+            return start
+        if start > end:
+            raise StopWorker(
+                f"{topic}:{partition} ends at {end}, but {start} was stored already: the log is not the one that was "
+                "read before"
+            )
+        gap = f"{topic}:{partition} begins at {earliest}, but {start} is the next to be read"
+        if not self._config.accept_gap:
+            raise StopWorker(f"{gap}: {earliest - start} records are gone; --accept-gap goes on without them")
+        self._storage.accept_gap(topic, partition, start, earliest - 1)
+        structlog.get_logger(__name__).warning("gap_accepted", topic=topic, partition=partition, first=start)
+        return earliest

@@ -1,0 +1,41 @@
+"""Dead letters from their topic to rows of `dead_letters`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.topics import DEAD_LETTERS
+from streams.worker.decoding import Fetched
+
+
+def letter_row(record: Fetched) -> tuple[Any, ...]:
+    """
+    The row of a dead letter.
+
+    A message of a topic names topic, partition and offset; a row of a file names file and line (`origin`) and is told
+    apart by the offset of the letter itself.
+    """
+    said = dict(record.headers)
+    origin = _text(said, "origin")
+    of_file = bool(origin)
+    return (
+        "file" if of_file else _text(said, "topic") or DEAD_LETTERS,
+        -1 if of_file else _number(said, "partition", -1),
+        record.offset if of_file else _number(said, "offset", record.offset),
+        origin,
+        _text(said, "reason") or "invalid",
+        _text(said, "detail"),
+        _text(said, "key") or (record.key or b"").decode("utf-8", "replace"),
+        record.value or b"",
+        _number(said, "ingest", 0),
+        record.timestamp,
+    )
+
+
+def _text(headers: dict[str, bytes], name: str) -> str:
+    return headers.get(name, b"").decode("utf-8", "replace")
+
+
+def _number(headers: dict[str, bytes], name: str, otherwise: int) -> int:
+    value = headers.get(name, b"")
+    return int(value) if value.isdigit() else otherwise

@@ -1,0 +1,52 @@
+"""What the worker needs from outside; wiring hands it in. All calls block and run in threads of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from schemas.events import FloorEvent
+from streams.core.identity import Known
+from streams.core.log import Checkpoint, Frozen, Revision, Stored
+from streams.core.spans import Identity
+
+
+class Storage(Protocol):
+    """ClickHouse, as the worker sees it. `Unavailable`: try again; `StopWorker`: never mends."""
+
+    def stored(self, partition: int, epoch: int) -> Stored | None:
+        """What is stored of a partition of events; None before its first flush."""
+
+    def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
+        """The checkpoint of the contributions and the groups' bodies."""
+
+    def look_up(self, events: Sequence[FloorEvent]) -> dict[Identity, Known]:
+        """What is stored of some identities."""
+
+    def revision(self, registry: int, rules: int) -> Revision:
+        """A revision of the registry with one of the rules; 0 is the empty one."""
+
+    def write(self, flush: Sequence[Frozen]) -> None:
+        """Write a flush; the same flush again changes nothing."""
+
+    def write_letters(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write dead letters, in the columns of `sinks.dead_letters`."""
+
+    def accept_gap(self, topic: str, partition: int, first: int, last: int) -> None:
+        """Record that a person accepted that these offsets are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """The settings of a worker."""
+
+    bootstrap: str
+    instance: str
+    """Name of this worker in its group: the same after a restart."""
+    partitions: int
+    epochs: dict[str, int]
+    event_clock: bool
+    flush_interval_s: float
+    buffer_rows: int
+    accept_gap: bool = False

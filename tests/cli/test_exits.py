@@ -1,0 +1,61 @@
+"""How commands end."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from kafka.errors import KafkaTimeoutError
+
+from floorpulse.cli.exits import guarded
+from schemas.errors import ConfigError, InputError, Refused, StopWorker, Unavailable
+
+
+def ended_with(error: BaseException) -> int:
+    """The exit code of a command that raises."""
+
+    @guarded
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    return ended.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("rules.yaml:3: unknown key\n  `fro`"), 2),
+        (InputError("bad"), 2),
+        (Refused("stale", "the case has changed"), 2),
+        (Unavailable("Kafka does not answer"), 2),
+        (StopWorker("the log begins at 7"), 70),
+        (KeyboardInterrupt(), 130),
+        (KafkaTimeoutError(), 2),
+    ],
+)
+def test_expected_errors_are_one_line(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each kind of error has its exit code, and exactly one line on stderr."""
+    assert ended_with(error) == code
+
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+
+
+def test_silence_of_a_server_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A client's own error becomes words about the floor."""
+    ended_with(KafkaTimeoutError())
+
+    assert capsys.readouterr().err.startswith("Kafka does not answer")
+
+
+def test_bugs_keep_their_traceback() -> None:
+    """What nobody expected is not made pretty."""
+
+    @guarded
+    def command() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        command()

@@ -1,0 +1,263 @@
+"""Messages on their way to real HTTP servers: slow ones, failing ones, and a process that dies in between."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+import stamina
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from floorpulse.delivery.channels import Channel, Slack, Webhook
+from floorpulse.delivery.config import Receivers
+from floorpulse.delivery.couriers import Couriers
+from floorpulse.delivery.grouping import Place
+from floorpulse.delivery.messages import Mark, Message, Notice, message_of
+from floorpulse.delivery.process import Delivery
+from schemas.errors import Unavailable
+from schemas.registry import Floor, Registry, Team
+
+NOW_MS = 1_772_452_800_000
+KEY = b"a secret of the receiver"
+
+
+def notice(key: str = "a", at_ms: int = NOW_MS) -> Notice:
+    return Notice(key, at_ms, "alert_firing", "t1", "main", "agent:a1", f"text <{key}>")
+
+
+@dataclass
+class Hook:
+    """What a receiver's server got, and how it answers."""
+
+    statuses: list[int] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        self.bodies.append(await request.read())
+        self.arrived.set()
+        await self.open.wait()
+        return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
+
+
+@asynccontextmanager
+async def served(hook: Hook) -> AsyncIterator[str]:
+    """The address of a real server on loopback."""
+    app = web.Application()
+    app.router.add_post("/hook", hook.answer)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/hook"))
+
+
+class FakeLog:
+    """Kafka as delivery sees it; `dies_at` is the state of a mark that cannot be written."""
+
+    def __init__(self, *found: Notice, dies_at: str = "") -> None:
+        self.found = [(one, ("floor.alerts", 0, offset)) for offset, one in enumerate(found)]
+        self.written: dict[str, Mark] = {}
+        self.committed: list[dict[tuple[str, int], int]] = []
+        self.dies_at = dies_at
+
+    def marks(self) -> list[Mark]:
+        return list(self.written.values())
+
+    def registry(self) -> Registry:
+        return Registry(Floor(teams=[Team(id="t1", lead="lead-1")]))
+
+    def poll(self) -> tuple[list[tuple[Notice, Place]], int]:
+        found, self.found = self.found, []
+        return found, 0
+
+    def mark(self, mark: Mark) -> None:
+        if mark.state == self.dies_at:
+            raise Unavailable("gone")
+        self.written[mark.message.id] = mark
+
+    def commit(self, unclaimed: dict[tuple[str, int], int]) -> None:
+        self.committed.append(unclaimed)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, at most 10 s."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client for the couriers."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture(autouse=True)
+def quick_retries() -> Iterator[None]:
+    """Retries without their pauses."""
+    with stamina.set_testing(True, attempts=5, cap=True):
+        yield
+
+
+@asynccontextmanager
+async def carrying(log: FakeLog, channels: dict[str, Channel]) -> AsyncIterator[Couriers]:
+    """Couriers at work."""
+
+    async def mark(done: Mark) -> None:
+        log.mark(done)
+
+    couriers = Couriers(channels, mark, lambda: NOW_MS)
+    task = asyncio.create_task(couriers.carry())
+    try:
+        yield couriers
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Unavailable):
+            await task
+
+
+def open_hook(*statuses: int) -> Hook:
+    hook = Hook(statuses=list(statuses))
+    hook.open.set()
+    return hook
+
+
+def message(receiver: str, key: str = "a") -> Message:
+    return message_of(receiver, [notice(key)])
+
+
+async def test_a_webhook_can_be_verified_by_its_receiver(http: aiohttp.ClientSession) -> None:
+    """The headers of Standard Webhooks; while a secret is replaced both signatures are there."""
+    hook = open_hook()
+    async with served(hook) as url:
+        await Webhook(http, url, [b"old", KEY]).send(message("lead"), 1_772_452_800)
+
+    headers = hook.headers[0]
+    signed = f"{message('lead').id}.1772452800.".encode() + hook.bodies[0]
+    expected = "v1," + base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
+    assert (headers["webhook-id"], headers["webhook-timestamp"]) == (message("lead").id, "1772452800")
+    assert headers["webhook-signature"].split()[1] == expected
+
+
+async def test_slack_gets_text_that_is_no_markup(http: aiohttp.ClientSession) -> None:
+    """Angle brackets would be a link."""
+    hook = open_hook()
+    async with served(hook) as url:
+        await Slack(http, url).send(message("lead"), 0)
+
+    assert json.loads(hook.bodies[0]) == {"text": "text &lt;a&gt;"}
+
+
+async def test_a_failure_that_may_pass_is_tried_again_under_the_same_id(http: aiohttp.ClientSession) -> None:
+    """P4: two attempts, one id, one mark."""
+    hook, log = open_hook(503, 429), FakeLog()
+    async with served(hook) as url, carrying(log, {"lead": Webhook(http, url, [KEY])}) as couriers:
+        await couriers.take(message("lead"))
+        await until(lambda: log.written)
+
+    assert [headers["webhook-id"] for headers in hook.headers] == [message("lead").id] * 3
+    assert log.written[message("lead").id].state == "sent"
+
+
+async def test_a_refusal_is_not_tried_again(http: aiohttp.ClientSession) -> None:
+    """410 is marked as failed at once."""
+    hook, log = open_hook(410), FakeLog()
+    async with served(hook) as url, carrying(log, {"lead": Webhook(http, url, [KEY])}) as couriers:
+        await couriers.take(message("lead"))
+        await until(lambda: log.written)
+
+    assert (len(hook.headers), log.written[message("lead").id].state) == (1, "failed")
+
+
+async def test_a_slow_receiver_delays_nobody_else(http: aiohttp.ClientSession) -> None:
+    """The lead's server hangs; the manager's messages arrive all the same."""
+    slow, quick, log = Hook(), open_hook(), FakeLog()
+    async with served(slow) as slow_url, served(quick) as quick_url:
+        channels: dict[str, Channel] = {
+            "lead": Webhook(http, slow_url, [KEY]),
+            "manager": Webhook(http, quick_url, [KEY]),
+        }
+        async with carrying(log, channels) as couriers:
+            await couriers.take(message("lead"))
+            await slow.arrived.wait()
+            for key in "abc":
+                await couriers.take(message("manager", key))
+            await until(lambda: len(log.written) == 3)
+        slow.open.set()
+
+    assert {mark.message.receiver for mark in log.written.values()} == {"manager"}
+
+
+async def test_a_full_queue_is_not_ready(http: aiohttp.ClientSession) -> None:
+    """So that notices wait for the next message, and memory stays bounded."""
+    slow = Hook()
+    async with served(slow) as url, carrying(FakeLog(), {"lead": Webhook(http, url, [KEY])}) as couriers:
+        taken = 0
+        while couriers.ready("lead"):
+            await couriers.take(message("lead", str(taken)))
+            taken += 1
+        slow.open.set()
+
+    assert 0 < taken < 100
+
+
+RECEIVERS = Receivers.model_validate(
+    {"receivers": [{"name": "lead", "person": "lead-1", "channel": "webhook", "url": "http://x", "secret": "S"}]}
+)
+
+
+async def one_life(log: FakeLog, http: aiohttp.ClientSession, url: str, done: Callable[[], object]) -> None:
+    """A process of delivery that lives until something is done; its clock goes on with each look at it."""
+    now = iter(range(NOW_MS, NOW_MS + 10_000_000, 1_500))
+    async with carrying(log, {"lead": Webhook(http, url, [KEY])}) as couriers:
+        delivery = Delivery(log, RECEIVERS, couriers, lambda: next(now))
+        await delivery.resume()
+        async with asyncio.timeout(10):
+            while not done():
+                await delivery.step()
+
+
+async def test_a_crash_between_send_and_mark_sends_the_same_message_again(http: aiohttp.ClientSession) -> None:
+    """P4: at least once, and the id and the content stay, whatever has been read in between."""
+    hook, log = open_hook(), FakeLog(notice("a"), notice("b"), dies_at="sent")
+    async with served(hook) as url:
+        await one_life(log, http, url, lambda: hook.bodies)
+        log.found, log.dies_at = [(notice(key), ("floor.alerts", 0, 0)) for key in "abc"], ""
+        await one_life(log, http, url, lambda: len(log.written) == 2)
+        await until(lambda: len(hook.bodies) == 3)
+
+    ids = [headers["webhook-id"] for headers in hook.headers]
+    assert ids[0] == ids[1] != ids[2]
+    assert hook.bodies[0] == hook.bodies[1]
+
+
+async def test_what_was_marked_as_sent_is_not_sent_again(http: aiohttp.ClientSession) -> None:
+    """A restart that reads the same alerts again stays quiet."""
+    hook, log = open_hook(), FakeLog(notice("a"))
+    async with served(hook) as url:
+        await one_life(log, http, url, lambda: [mark for mark in log.marks() if mark.state == "sent"])
+        log.found = [(notice("a"), ("floor.alerts", 0, 0))]
+        await one_life(log, http, url, lambda: len(log.committed) > 12)
+
+    assert len(hook.bodies) == 1
+
+
+async def test_nothing_is_committed_before_it_is_claimed(http: aiohttp.ClientSession) -> None:
+    """Each commit that came before the first claim left the notice out."""
+    hook, log = open_hook(), FakeLog(notice("a"))
+    async with served(hook) as url:
+        await one_life(log, http, url, lambda: log.written)
+
+    assert log.committed[0] == {("floor.alerts", 0): 0}
+    assert log.committed[-1] == {}

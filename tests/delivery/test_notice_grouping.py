@@ -1,0 +1,131 @@
+"""When notices become a message, what is told once, and what is too late."""
+
+from __future__ import annotations
+
+from floorpulse.delivery.grouping import Grouping
+from floorpulse.delivery.messages import LATEST_MS, NOTICES_PER_MESSAGE, Mark, Message, Notice, message_of
+
+START_MS = 1_772_452_800_000
+
+
+def notice(key: str, at_ms: int = START_MS) -> Notice:
+    return Notice(key, at_ms, "alert_firing", "t1", "main", "agent:a1", f"text {key}")
+
+
+def due(grouping: Grouping, now_ms: int) -> list[Message]:
+    return grouping.due(now_ms, lambda receiver: True)
+
+
+def keys(messages: list[Message]) -> list[list[str]]:
+    return [[str(one["id"]) for one in message.notices] for message in messages]
+
+
+def waiting(*found: str, now_ms: int = START_MS) -> Grouping:
+    grouping = Grouping()
+    for offset, key in enumerate(found):
+        grouping.add("lead", notice(key), ("floor.alerts", 0, offset), now_ms)
+    return grouping
+
+
+def test_notices_within_five_seconds_are_one_message() -> None:
+    """Not before the five seconds are over."""
+    grouping = waiting("a", "b")
+
+    assert due(grouping, START_MS + 4_999) == []
+    assert keys(due(grouping, START_MS + 5_000)) == [["a", "b"]]
+    assert due(grouping, START_MS + 5_001) == []
+
+
+def test_each_receiver_has_messages_of_its_own() -> None:
+    """The same notice for two receivers has two message ids."""
+    grouping = waiting("a")
+    grouping.add("manager", notice("a"), ("floor.alerts", 0, 0), START_MS)
+
+    first, second = due(grouping, START_MS + 5_000)
+
+    assert (first.receiver, second.receiver) == ("lead", "manager")
+    assert first.id != second.id
+
+
+def test_the_message_id_is_the_same_wherever_it_is_made() -> None:
+    """P4: it depends on receiver, first notice and instant only, not on the order of reading."""
+    one = message_of("lead", [notice("a"), notice("b")])
+    other = message_of("lead", [notice("b"), notice("a")])
+
+    assert one == other
+    assert one.id == "97f0f4e4f73a804c4a17"
+
+
+def test_a_notice_read_twice_is_told_once() -> None:
+    """Whether its message still waits or has gone."""
+    grouping = waiting("a", "a")
+
+    assert keys(due(grouping, START_MS + 5_000)) == [["a"]]
+    grouping.add("lead", notice("a"), ("floor.alerts", 0, 0), START_MS + 6_000)
+    assert due(grouping, START_MS + 20_000) == []
+
+
+def test_more_than_fifteen_minutes_behind_is_not_told() -> None:
+    """It stands in the inbox; a message about it would help nobody."""
+    grouping = waiting("old", now_ms=START_MS + LATEST_MS + 1)
+
+    assert due(grouping, START_MS + LATEST_MS + 60_000) == []
+    assert grouping.unclaimed() == {}
+
+
+def test_what_waits_for_a_busy_receiver_joins_its_next_message() -> None:
+    """And is forgotten once it is too late, so that nothing piles up."""
+    grouping = waiting("a")
+    assert grouping.due(START_MS + 5_000, lambda receiver: False) == []
+
+    grouping.add("lead", notice("b", START_MS + 60_000), ("floor.alerts", 0, 9), START_MS + 60_000)
+
+    assert keys(due(grouping, START_MS + 61_000)) == [["a", "b"]]
+
+
+def test_a_receiver_that_stays_busy_is_told_nothing_old() -> None:
+    """After fifteen minutes only the newer notice is left."""
+    grouping = waiting("a")
+    grouping.add("lead", notice("b", START_MS + 60_000), ("floor.alerts", 0, 9), START_MS + 60_000)
+
+    assert keys(due(grouping, START_MS + LATEST_MS + 1)) == [["b"]]
+
+
+def test_a_flood_is_cut_into_messages_that_receivers_accept() -> None:
+    """Standard Webhooks asks for bodies under 20 kB."""
+    grouping = waiting(*(f"{index:03}" for index in range(NOTICES_PER_MESSAGE + 1)))
+
+    first, second = due(grouping, START_MS + 5_000), due(grouping, START_MS + 5_000)
+
+    assert [len(message.notices) for message in first + second] == [NOTICES_PER_MESSAGE, 1]
+    assert len(first[0].payload()) < 20_000
+
+
+def test_reading_starts_again_at_the_lowest_offset_that_waits() -> None:
+    """What is claimed is out of the way, what waits is not."""
+    grouping = waiting("a", "b")
+    assert grouping.unclaimed() == {("floor.alerts", 0): 0}
+
+    due(grouping, START_MS + 5_000)
+
+    assert grouping.unclaimed() == {}
+
+
+def test_a_restart_sends_again_what_was_claimed_and_nothing_that_was_sent() -> None:
+    """The same message with the same id and content; what it holds is not told by another one."""
+    claimed, sent = message_of("lead", [notice("a"), notice("b")]), message_of("lead", [notice("c")])
+    marks = [Mark(state="claimed", message=claimed), Mark(state="sent", message=sent)]
+    grouping = Grouping()
+
+    assert grouping.restore(marks, START_MS + 1_000) == [claimed]
+    for key in "abcd":
+        grouping.add("lead", notice(key), ("floor.alerts", 0, 0), START_MS + 1_000)
+
+    assert keys(due(grouping, START_MS + 9_000)) == [["d"]]
+
+
+def test_an_old_claim_is_not_sent_again() -> None:
+    """A process that was down for an hour does not send what nobody needs."""
+    mark = Mark(state="claimed", message=message_of("lead", [notice("a")]))
+
+    assert Grouping().restore([mark], START_MS + LATEST_MS + 1) == []

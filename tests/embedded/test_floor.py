@@ -1,0 +1,73 @@
+"""A whole floor: what refuses to start, and how it is found and stopped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from floorpulse.embedded import floor, gate
+from floorpulse.embedded.floor import LOCK_FILE, Choice, is_running, run_floor, start_in_background, stop_floor
+from floorpulse.embedded.run_file import RunFile, read_run_file
+from floorpulse.settings import Settings
+from schemas.errors import ConfigError, InputError
+
+
+def start(data: Path) -> None:
+    """Start a floor that must not get as far as its parts."""
+    run_floor(Choice(data), data, unreachable, lambda part: None)
+
+
+def unreachable(settings: Settings) -> None:
+    """Preparation of a floor that was refused."""
+    raise AssertionError(settings)
+
+
+def test_a_second_floor_on_a_folder_is_refused(tmp_path: Path) -> None:
+    """One data folder has one floor, in the foreground as in the background."""
+    with gate.lock(tmp_path / LOCK_FILE, ""):
+        assert is_running(tmp_path)
+        for again in (start, lambda data: start_in_background(Choice(data))):
+            with pytest.raises(InputError, match="a floor already runs here"):
+                again(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A data folder below a file is one line with its path."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigError, match="file/data: the data folder is not writable"):
+        start(tmp_path / "file" / "data")
+
+
+def test_a_full_disk_is_refused_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Better not to start than to stop in the middle of the day."""
+    monkeypatch.setattr(floor, "LEAST_FREE_BYTES", 1 << 60)
+
+    with pytest.raises(ConfigError, match="MB of disk are free"):
+        start(tmp_path)
+
+
+def test_somebody_elses_kafka_is_not_overruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment names a Kafka, an embedded floor would write into the wrong one."""
+    monkeypatch.setenv("FLOORPULSE_KAFKA_BOOTSTRAP", "kafka.example:9092")
+
+    with pytest.raises(ConfigError, match=r"kafka_bootstrap is set to 'kafka\.example:9092'"):
+        start(tmp_path)
+
+    assert read_run_file(tmp_path) is None
+
+
+def test_the_run_file_of_a_dead_supervisor_means_nothing(tmp_path: Path) -> None:
+    """Stopping what does not run is fine, and tidies up."""
+    RunFile(supervisor=os.getpid(), parts=[], settings={}).write(tmp_path)
+
+    assert not is_running(tmp_path)
+    assert not stop_floor(tmp_path)
+    assert read_run_file(tmp_path) is None
+
+
+def test_the_background_floor_gets_the_same_choice() -> None:
+    """What was asked for is passed on, what was not is left out."""
+    assert Choice(Path("d"), clock="event").arguments() == ["--data", "d", "--clock", "event"]

@@ -1,0 +1,88 @@
+"""A person's command on its way: a real Kafka, a real ClickHouse, the ledger in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from floorpulse.commands import new_command_id, send_and_wait
+from floorpulse.settings import Settings
+from floorpulse.wiring import clickhouse_client, producer
+from records.store.clickhouse import ClickHouseLedgerStore
+from records.store.ledger import Ledger
+from schemas.records import AcknowledgeAlert, decode_command
+from schemas.times import to_ms
+from schemas.topics import COMMANDS
+from sinks.schema import apply_schema
+from sinks.topics import apply_topics
+
+NOW_MS = to_ms(datetime(2026, 3, 2, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def floor(own_floor: Settings) -> Settings:
+    """A floor with its topics and its schema."""
+    from kafka import KafkaAdminClient
+
+    client = clickhouse_client(own_floor, database="default")
+    apply_schema(client, own_floor.clickhouse_database)
+    client.close()
+    admin = KafkaAdminClient(bootstrap_servers=own_floor.bootstrap())
+    apply_topics(admin, own_floor.partitions)
+    admin.close()
+    return own_floor
+
+
+@contextmanager
+def deciding(floor: Settings, alert: str) -> Iterator[None]:
+    """A ledger that decides the commands about one alert in a thread."""
+    from kafka import KafkaConsumer
+
+    stop = threading.Event()
+    consumer = KafkaConsumer(COMMANDS, bootstrap_servers=floor.bootstrap(), auto_offset_reset="earliest")
+    ledger = Ledger(ClickHouseLedgerStore(clickhouse_client(floor)))
+
+    def decide() -> None:
+        while not stop.is_set():
+            for batch in consumer.poll(timeout_ms=100).values():
+                mine = [record for record in batch if record.key == f"alert:{alert}".encode()]
+                ledger.handle_all([(decode_command(record.value), NOW_MS) for record in mine])
+
+    thread = threading.Thread(target=decide)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+    consumer.close()
+
+
+def acknowledgement(alert: str) -> AcknowledgeAlert:
+    return AcknowledgeAlert(id=new_command_id(), stream=f"alert:{alert}", by="lead-1", expected_version=0)
+
+
+def test_the_ledgers_answer_comes_back(floor: Settings) -> None:
+    """The first of two people is accepted, the second is refused with the reason."""
+    alert, sender, client = uuid4().hex, producer(floor), clickhouse_client(floor)
+
+    with deciding(floor, alert):
+        first = send_and_wait(sender, client, acknowledgement(alert), wait_s=20)
+        second = send_and_wait(sender, client, acknowledgement(alert), wait_s=20)
+
+    sender.close()
+    assert (first.status, [event.kind for event in first.events]) == ("accepted", ["alert_acknowledged"])
+    assert (second.status, second.reason) == ("refused", "stale")
+
+
+def test_without_an_answer_a_command_is_pending(floor: Settings) -> None:
+    """Kafka has it; the ledger decides it as soon as it can."""
+    sender = producer(floor)
+
+    outcome = send_and_wait(sender, clickhouse_client(floor), acknowledgement(uuid4().hex), wait_s=0.2)
+
+    sender.close()
+    assert (outcome.status, outcome.events) == ("pending", ())

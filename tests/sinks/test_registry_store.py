@@ -1,0 +1,91 @@
+"""Revisions of registry and rules in ClickHouse."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from alerting.starter import starter_text
+from schemas.errors import ConfigError
+from schemas.registry import Floor, Membership, Person, Site, Target, Team
+from sinks.registry import latest_revision, load_registry, load_rules_text, store_registry, store_rules
+
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+FLOOR = Floor(
+    sites=[Site(id="main", timezone="Asia/Manila")],
+    teams=[Team(id="t1", name="Ones")],
+    people=[Person(id="a1", name="somebody", teams=[Membership(team="t1", valid_from=NOW)])],
+    targets=[Target(kpi="aht_s", value=240), Target(kpi="aht_s", value=300, subject="team:t1")],
+)
+
+
+def test_before_the_first_revision_there_is_the_site_main(client: Client) -> None:
+    """An empty store answers with revision 0: the site `main`, and nobody."""
+    registry = load_registry(client)
+
+    assert (registry.revision, list(registry.sites), registry.people) == (0, ["main"], {})
+
+
+def test_a_revision_comes_back_whole(client: Client) -> None:
+    """What was stored is what is loaded, to the last field; its number is the next one."""
+    store_registry(client, Floor(sites=[Site(id="main")]), "tests", NOW)
+    revision = store_registry(client, FLOOR, "tests", NOW)
+
+    registry = load_registry(client)
+
+    assert (revision, registry.revision) == (2, 2)
+    assert registry.floor == FLOOR
+
+
+def test_an_older_revision_can_be_loaded(client: Client) -> None:
+    """A worker loads exactly the revision that its log names, not the newest."""
+    store_registry(client, FLOOR, "tests", NOW)
+    store_registry(client, Floor(sites=[Site(id="main")]), "tests", NOW)
+
+    assert load_registry(client, 1).floor == FLOOR
+
+
+def test_a_revision_that_was_broken_off_never_holds(client: Client) -> None:
+    """Entries without their row in `revisions` are skipped: the next revision gets a higher number."""
+    store_registry(client, FLOOR, "tests", NOW)
+    client.insert("registry", [[2, "people", "half", "{}"]], column_names=["revision", "kind", "id", "body"])
+
+    assert load_registry(client).revision == 1
+    assert store_registry(client, FLOOR, "tests", NOW) == 3
+
+
+def test_a_revision_that_is_not_there_is_an_error(client: Client) -> None:
+    """Asking for an unknown revision is no empty registry."""
+    with pytest.raises(ConfigError, match="registry revision 7"):
+        load_registry(client, 7)
+
+
+def test_a_revision_with_entries_missing_is_an_error(client: Client) -> None:
+    """A revision counts its entries: with one too few it is not loaded."""
+    columns = ["kind", "revision", "entries", "applied_at", "applied_by"]
+    client.insert("revisions", [["registry", 1, 1, NOW, "tests"]], column_names=columns)
+
+    with pytest.raises(ConfigError, match="not complete"):
+        load_registry(client)
+
+
+def test_rules_have_revisions_of_their_own(client: Client) -> None:
+    """The text of a rule file comes back byte for byte, and each rule stands beside it."""
+    store_registry(client, FLOOR, "tests", NOW)
+    assert load_rules_text(client) is None
+
+    revision = store_rules(client, starter_text(), "tests", NOW)
+
+    assert (revision, latest_revision(client, "registry")) == (1, 1)
+    assert load_rules_text(client, 1) == starter_text()
+    assert load_registry(client).floor == FLOOR
+
+
+def test_rules_with_a_fault_are_not_stored(client: Client) -> None:
+    """A file that cannot be read changes nothing."""
+    with pytest.raises(ConfigError):
+        store_rules(client, "rules: [{id: x}]", "tests", NOW)
+
+    assert latest_revision(client, "rules") == 0

@@ -1,0 +1,135 @@
+"""CSV by a mapping: its errors name file, line and key; its rows are judged one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from schemas.errors import ConfigError, InputError
+from sources.core.csv_events import CsvParser
+from sources.core.mapping import read_mapping
+from sources.core.parsed import Accepted, Parsed, Rejected, Resolve, Skipped
+
+MAPPING = """\
+source: crm
+time_format: "%d.%m.%Y %H:%M"
+timezone: Europe/Berlin
+decimal_comma: true
+delimiter: ";"
+events:
+  - type: quality_scored
+    when: {Status: [final]}
+    fields: {id: Nr, at: Date, agent: Agent, score: Points, fatal: Fatal}
+    constants: {form: sales}
+  - type: task_timed
+    fields: {id: Nr, at: Date, agent: Agent, seconds: Time}
+    constants: {task: letters}
+    units: {seconds: hms}
+"""
+HEADER = "Nr;Date;Agent;Points;Fatal;Time;Status\r\n"
+
+Parse = Callable[..., list[Parsed]]
+
+
+@pytest.fixture
+def parse(nobody: Resolve) -> Parse:
+    """Parses rows under the header."""
+
+    def run(*rows: str, mapping: str = MAPPING) -> list[Parsed]:
+        text = HEADER + "".join(row + "\r\n" for row in rows)
+        parser = CsvParser(read_mapping(mapping, "map.yaml"), ZoneInfo("UTC"), nobody)
+        return list(parser.parse(text.encode().splitlines(keepends=True)))
+
+    return run
+
+
+def accepted(parsed: list[Parsed]) -> list[Any]:
+    return [p.event for p in parsed if isinstance(p, Accepted)]
+
+
+def test_a_row_becomes_every_event_that_its_values_ask_for(parse: Parse) -> None:
+    """Local times, decimal commas, words for yes, H:MM:SS and constants."""
+    scored, timed = accepted(parse("7;02.03.2026 09:30;Eva;87,5;no;0:02:30;final"))
+
+    assert scored.at == datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
+    assert (scored.agent, scored.score, scored.fatal, scored.form) == ("crm:Eva", 87.5, False, "sales")
+    assert (timed.id, timed.seconds, timed.task) == ("7", 150, "letters")
+
+
+def test_a_row_that_no_event_asks_for_is_left_out(parse: Parse) -> None:
+    """`when` names the values of a column."""
+    only_scores = MAPPING[: MAPPING.index("  - type: task_timed")]
+
+    parsed = parse("7;02.03.2026 09:30;Eva;87,5;no;0:02:30;draft", mapping=only_scores)
+
+    assert [type(p) for p in parsed] == [Skipped]
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ("7;2 March;Eva;1;no;0:00:01;final", "Date: expected a time like %d.%m.%Y %H:%M, found '2 March'"),
+        ("7;02.03.2026 09:30;Eva;many;no;0:00:01;final", "Points: expected a number, found 'many'"),
+        ("7;02.03.2026 09:30;Eva;101;no;0:00:01;final", "Points: expected less than or equal to 100, found '101.0'"),
+        ("7;02.03.2026 09:30;Eva;1;maybe;0:00:01;final", "Fatal: expected yes or no, found 'maybe'"),
+        (";02.03.2026 09:30;Eva;1;no;0:00:01;final", "Nr: expected a value, found 'none'"),
+        ("7;02.03.2026 09:30;Eva", "row: expected 7 columns, found '3 columns'"),
+    ],
+)
+def test_a_bad_cell_names_line_and_column(parse: Parse, row: str, text: str) -> None:
+    """The row is refused alone, by the name of the column."""
+    good = "8;02.03.2026 09:30;Eva;87,5;no;0:02:30;final"
+
+    parsed = parse(good, row, good)
+
+    assert [(p.line, p.text) for p in parsed if isinstance(p, Rejected)] == [(3, text)]
+    assert len(accepted(parsed)) == 4
+
+
+def test_a_stray_quote_costs_one_line(parse: Parse) -> None:
+    """An unclosed quote must not swallow the rest of the file."""
+    good = "8;02.03.2026 09:30;Eva;87,5;no;0:02:30;final"
+
+    parsed = parse(good, '9;02.03.2026 09:30;"Eva;1;no;0:00:01;final', good)
+
+    assert [p.line for p in parsed if isinstance(p, Rejected)] == [3]
+    assert len(accepted(parsed)) == 4
+
+
+def test_a_quoted_cell_may_hold_line_ends(parse: Parse) -> None:
+    """RFC 4180; the next row's line number counts the lines of the file."""
+    parsed = parse('8;02.03.2026 09:30;"E\r\nva";87,5;no;0:02:30;final', "x")
+
+    assert accepted(parsed)[0].agent == "crm:E\r\nva"
+    assert [p.line for p in parsed if isinstance(p, Rejected)] == [4]
+
+
+def test_a_header_without_a_mapped_column_is_refused(nobody: Resolve) -> None:
+    """The line says which column is missing."""
+    parser = CsvParser(read_mapping(MAPPING, "map.yaml"), ZoneInfo("UTC"), nobody)
+
+    with pytest.raises(InputError, match="line 1: expected the column 'Date' of the mapping"):
+        list(parser.parse([b"Nr;Agent\n"]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "message"),
+    [
+        ("score:", "scor:", r"map.yaml:9: events.0: fields.scor: not a field of quality_scored"),
+        ("units:", "unit:", r"map.yaml:14: events.1.unit: unknown key"),
+        ("Europe/Berlin", "Europe/Bonn", r"map.yaml:3: timezone: unknown time zone 'Europe/Bonn'"),
+        ("at: Date, ", "", r"map.yaml:9: events.0: fields: quality_scored needs at too"),
+        ("seconds: hms", "seconds: hours", r"map.yaml:14: events.1.units.seconds: Input should be"),
+        ("source: crm\n", "", r"map.yaml:1: source: missing"),
+        ("task_timed", "task_times", r"map.yaml:11: events.1: type: expected one of .*found 'task_times'"),
+        ("events:", "events: [", r"map.yaml:\d+: not YAML"),
+    ],
+)
+def test_a_mapping_error_names_file_line_and_key(wrong: str, right: str, message: str) -> None:
+    """One line for a person."""
+    with pytest.raises(ConfigError, match=message):
+        read_mapping(MAPPING.replace(wrong, right, 1), "map.yaml")

@@ -1,0 +1,115 @@
+"""`floorpulse ingest` on a real Kafka and a real store: what it says, sends and remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from floorpulse.cli import ingest
+from floorpulse.offsets import admin_client
+from floorpulse.settings import Settings
+from floorpulse.wiring import clickhouse_client
+from sinks.schema import apply_schema
+from sinks.topics import apply_topics
+from sources.core.technion import COLUMNS
+
+ROW = "AA0101 90001 0 0 PS 990201 7:10:00 7:10:10 10 7:10:10 7:10:40 30 AGENT 7:10:39 7:12:39 120 AGENT_A"
+ENVIRONMENT = ("kafka_bootstrap", "clickhouse_url", "clickhouse_database")
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    """A file of three calls, one of them with letters in a number."""
+    rows = [
+        " ".join(COLUMNS),
+        ROW,
+        ROW.replace("90001", "90002").replace(" 120 ", " 12x "),
+        ROW.replace("90001", "90003"),
+    ]
+    file = tmp_path / "calls.txt"
+    file.write_bytes("".join(row.replace(" ", "\t") + "\r\n" for row in rows).encode())
+    return file
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs `floorpulse ingest ARGS` in a folder where no settings are."""
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    ingest.register(app)
+    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+@pytest.fixture
+def floor(own_floor: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A floor with its topics and tables, that the command finds by the environment."""
+    for name in ENVIRONMENT:
+        monkeypatch.setenv(f"FLOORPULSE_{name.upper()}", str(getattr(own_floor, name)))
+    monkeypatch.setenv("FLOORPULSE_CLICKHOUSE_PASSWORD", own_floor.clickhouse_password.get_secret_value())
+    client = clickhouse_client(own_floor, database="default")
+    apply_schema(client, own_floor.clickhouse_database)
+    with admin_client(own_floor) as admin:
+        apply_topics(admin, own_floor.partitions)
+    return own_floor
+
+
+def runs(floor: Settings) -> list[tuple[Any, ...]]:
+    query = "SELECT number, file, rows, events, rejected, state FROM ingests FINAL ORDER BY number"
+    return [tuple(row) for row in clickhouse_client(floor).query(query).result_rows]
+
+
+def test_a_file_goes_in_once(run: Run, floor: Settings, calls: Path) -> None:
+    """The second time it says so, sends nothing and is fine; --again sends it under the next number."""
+    first = run("technion", calls, "--timezone", "Asia/Jerusalem")
+    second = run("technion", calls)
+    third = run("technion", calls, "--again")
+
+    assert (first.exit_code, second.exit_code, third.exit_code) == (0, 0, 0)
+    assert "nothing sent" in second.stderr
+    assert runs(floor) == [(n, "calls.txt", 3, 6, 1, "finished") for n in (1, 2)]
+
+
+def test_a_rejected_row_is_reported_with_its_place(run: Run, floor: Settings, calls: Path) -> None:
+    """On stderr, with the count; it is no failure."""
+    result = run("technion", calls)
+
+    assert "3 rows, 6 events, 1 rejected" in result.stderr
+    assert "rejected 1 at calls.txt:3: ser_time: expected a whole number, found '12x'" in result.stderr
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_a_file_of_another_format_leaves_no_trace(run: Run, floor: Settings, calls: Path) -> None:
+    """One line with found and expected, exit code 2, no numbered run."""
+    result = run("queue_log", calls)
+
+    assert result.exit_code == 2
+    assert "calls.txt: line 1: expected a queue_log line" in result.stderr
+    assert runs(floor) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (("technion", "calls.txt", "--timezone", "Mars/Base"), "unknown time zone 'Mars/Base'"),
+        (("technion", "nowhere.txt"), "nowhere.txt: expected a file, found nothing"),
+        (("technion", "."), ".: expected a file, found a folder"),
+        (("csv", "calls.txt"), "csv needs a mapping of its columns: --mapping FILE"),
+        (("csv", "calls.txt", "--mapping", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
+        (("jsonl", "calls.txt", "--source", "acd"), "each event of a jsonl file names its own source"),
+        (("technion", "calls.txt", "--follow"), "--follow: expected the format queue_log and one file"),
+    ],
+)
+@pytest.mark.usefixtures("calls")
+def test_what_cannot_be_used_is_one_line(run: Run, args: tuple[str, ...], text: str) -> None:
+    """Exit code 2, before anything is asked of Kafka or ClickHouse."""
+    result = run(*args)
+
+    assert result.exit_code == 2
+    assert text in result.stderr
+    assert result.stderr.count("\n") == 1

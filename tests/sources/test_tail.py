@@ -1,0 +1,165 @@
+"""Following a queue_log: growth, rotation, truncation, and a restart in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.errors import ConfigError, Unavailable
+from sources.core.parsed import Resolve
+from sources.core.queue_log import QueueLogParser
+from sources.readers.producing import EventProducer
+from sources.readers.tail import Tail
+
+Follow = Callable[..., None]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The log that Asterisk writes."""
+    return tmp_path / "queue_log"
+
+
+@pytest.fixture
+def follow(log: Path, tmp_path: Path, out: EventProducer, nobody: Resolve) -> Follow:
+    """Runs a fresh reader; each step is done when it has read what is there, then it ends."""
+
+    def run(*steps: Callable[[], object]) -> None:
+        left = list(steps)
+
+        def wait() -> bool:
+            if left:
+                left.pop(0)()
+                return True
+            return False
+
+        Tail(log, tmp_path / "position.json", QueueLogParser(nobody), out).run(wait)
+
+    return run
+
+
+def entered(*numbers: int) -> str:
+    return "".join(f"{100 + n}|c{n}|q|NONE|ENTERQUEUE||5550|1\n" for n in numbers)
+
+
+def calls(sender: Any) -> list[str]:
+    return [record.contact for record in sender.records()]
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a") as stream:
+        stream.write(text)
+
+
+def test_what_is_appended_is_sent(log: Path, follow: Follow, sender: Any) -> None:
+    """A line that is still being written waits for its end."""
+    log.write_text(entered(1) + "102|c2|q|NO")
+
+    follow(lambda: append(log, "NE|ENTERQUEUE||5550|1\n"))
+
+    assert calls(sender) == ["c1", "c2"]
+    assert sender.letters() == []
+
+
+def test_rotation_drains_the_old_file_first(log: Path, follow: Follow, sender: Any) -> None:
+    """Lines written after the last look and before the new file are not lost."""
+    log.write_text(entered(1))
+
+    def rotate() -> None:
+        append(log, entered(2))
+        log.rename(log.with_suffix(".0"))
+        log.write_text(entered(3))
+
+    follow(rotate)
+
+    assert calls(sender) == ["c1", "c2", "c3"]
+
+
+def test_a_name_without_a_file_keeps_the_old_one(log: Path, follow: Follow, sender: Any) -> None:
+    """Between renaming and creating, Asterisk may still write to the old file."""
+    log.write_text(entered(1))
+    old = log.with_suffix(".0")
+
+    follow(lambda: log.rename(old), lambda: append(old, entered(2)), lambda: log.write_text(entered(3)))
+
+    assert calls(sender) == ["c1", "c2", "c3"]
+
+
+def test_truncation_begins_anew(log: Path, follow: Follow, sender: Any) -> None:
+    """A file shorter than what was read has been emptied."""
+    log.write_text(entered(1, 2))
+
+    follow(lambda: log.write_text(entered(3)))
+
+    assert calls(sender) == ["c1", "c2", "c3"]
+
+
+def test_a_restart_goes_on_where_it_stopped(log: Path, follow: Follow, sender: Any) -> None:
+    """Nothing twice, nothing lost."""
+    log.write_text(entered(1))
+    follow()
+    append(log, entered(2))
+
+    follow()
+
+    assert calls(sender) == ["c1", "c2"]
+
+
+def test_files_rotated_while_nobody_read_are_read_first(log: Path, follow: Follow, sender: Any) -> None:
+    """The rest of the file read last, then the newer ones, then the present one."""
+    log.write_text(entered(1))
+    follow()
+    append(log, entered(2))
+    log.rename(log.with_suffix(".1"))
+    log.with_suffix(".0").write_text(entered(3))
+    log.write_text(entered(4))
+
+    follow()
+
+    assert calls(sender) == ["c1", "c2", "c3", "c4"]
+
+
+def test_open_calls_are_remembered_over_a_restart(log: Path, follow: Follow, sender: Any) -> None:
+    """A wait that the log does not tell is counted from a line before the restart."""
+    log.write_text(entered(1))
+    follow()
+    append(log, "190|c1|q|NONE|EXITWITHKEY|2|1\n")
+
+    follow()
+
+    assert sender.records()[-1].waited_s == 89
+
+
+def test_what_was_not_acknowledged_is_sent_again(log: Path, follow: Follow, sender: Any) -> None:
+    """The position moves only after the broker has the lines; the ids are the same, so nothing counts twice."""
+    log.write_text(entered(1, 2))
+    sender.fails = True
+    with pytest.raises(Unavailable):
+        follow()
+    sender.fails = False
+
+    follow()
+
+    identities = sender.identities()
+    assert identities[:2] == identities[2:]
+
+
+def test_a_bad_line_is_a_dead_letter_with_its_place(log: Path, follow: Follow, sender: Any) -> None:
+    """The lines around it go in."""
+    log.write_text(entered(1) + "nonsense\n" + entered(2))
+
+    follow()
+
+    assert calls(sender) == ["c1", "c2"]
+    assert [m.headers["origin"] for m in sender.letters()] == [b"queue_log:2"]
+
+
+def test_a_damaged_position_is_refused(log: Path, follow: Follow, tmp_path: Path) -> None:
+    """It says which file, and what to do."""
+    (tmp_path / "position.json").write_text("{")
+
+    with pytest.raises(ConfigError, match=r"position\.json: not a position of a tail"):
+        follow()

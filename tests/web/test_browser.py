@@ -1,0 +1,172 @@
+"""The pages in a real browser: they change by themselves, stay quiet, fit a phone and ask nobody else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from floorpulse.embedded.ports import PortClaims
+from floorpulse.settings import Settings
+from floorpulse.web.app import create_web
+from floorpulse.wiring import clickhouse_client
+from schemas.alerts import Transition
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(scope="module")
+def browser(is_ci: bool) -> Iterator[Browser]:
+    """The system's Chromium; without one these tests skip, in CI they fail."""
+    if not CHROMIUM.exists() and not is_ci:
+        pytest.skip(f"no {CHROMIUM}: install the system's Chromium to run the browser tests")
+    expect.set_options(timeout=20_000)  # a busy machine is no broken page
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def site(
+    web_settings: Settings, stored_floor: Any, ledger: Any, port_claims: PortClaims, wait_until: Wait
+) -> Iterator[str]:
+    """The web of the stored floor on a port; its address."""
+    port = port_claims.claim(28_321)
+    app = create_web(web_settings, partial(clickhouse_client, web_settings), ledger)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    """A page that must end without an error on its console and without a request to another host."""
+    context = browser.new_context(base_url=site, viewport={"width": 1280, "height": 900})
+    found = context.new_page()
+    wrong: list[str] = []
+    found.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    found.on("pageerror", lambda error: wrong.append(str(error)))
+    found.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(site) else None)
+    yield found
+    context.close()
+    assert wrong == []
+
+
+def test_the_board_changes_by_itself(page: Page, stored_floor: Any) -> None:
+    """A row that the worker stores is on the board without a reload."""
+    page.goto("/")
+    expect(page.locator("[data-agent=a0388]")).to_contain_text("on contact")
+
+    stored_floor.agent("a0388", "wrap")
+    stored_floor.agent("a0777", "ready", team="briar")
+    stored_floor.partition()
+
+    expect(page.locator("[data-agent=a0388]")).to_contain_text("wrap")
+    expect(page.locator("#team-briar [data-agent=a0777]")).to_contain_text("ready")
+    expect(page.locator("#team-briar summary")).to_contain_text("Team Briar")
+
+
+def test_an_alert_appears_and_is_acknowledged_on_the_board(
+    page: Page, stored_floor: Any, fired: Callable[..., Transition]
+) -> None:
+    """One click, without leaving the board."""
+    page.goto("/")
+    expect(page.locator("#needs-calm")).to_be_visible()
+
+    stored_floor.alert(fired(stored_floor.now_ms))
+    need = page.get_by_test_id("need")
+    expect(need).to_contain_text("31 %")
+    need.get_by_test_id("acknowledge").click()
+
+    expect(need).to_contain_text("lead has it")
+    expect(page).to_have_url(page.url.rstrip("/") + "/")
+
+
+def test_a_case_is_planned_and_closed(
+    page: Page, stored_floor: Any, fired: Callable[..., Transition], open_case: Callable[[Transition], str]
+) -> None:
+    """From the alert to its case and to its end, by forms."""
+    transition = fired(stored_floor.now_ms)
+    stored_floor.alert(transition)
+    open_case(transition)
+    page.goto(f"/alerts/{transition.alert}")
+    page.get_by_test_id("open-case").click()
+
+    page.get_by_test_id("acknowledge-case").click()
+    plan = page.get_by_test_id("plan-form")
+    plan.get_by_label("Goal").fill("Hear people out")
+    plan.get_by_label("Due").fill("2030-01-31")
+    plan.get_by_role("button").click()
+    page.get_by_test_id("close-summary").click()
+    page.get_by_test_id("close-form").get_by_label("Outcome").select_option("improved")
+    page.get_by_test_id("close-form").get_by_role("button").click()
+
+    expect(page.get_by_test_id("timeline")).to_contain_text("Case closed")
+    expect(page.get_by_test_id("plan-form")).to_have_count(0)
+
+
+def test_the_keys_move_through_the_inbox(page: Page, stored_floor: Any, fired: Callable[..., Transition]) -> None:
+    """j to the first alert, o opens it, a acknowledges it, ? shows the keys."""
+    stored_floor.alert(fired(stored_floor.now_ms))
+    page.goto("/alerts")
+    expect(page.get_by_test_id("alert")).to_be_visible()
+    expect(page.locator("#live-words")).to_contain_text("live")
+
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    expect(page.get_by_test_id("evidence")).to_be_visible()
+    expect(page.locator("#live-words")).to_contain_text("live")
+    page.keyboard.press("a")
+    expect(page.locator("#detail")).to_contain_text("lead has it")
+    page.keyboard.press("?")
+
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_a_number_says_what_it_means_on_focus(page: Page) -> None:
+    """Definition and n, by keyboard too; Escape closes it."""
+    page.goto("/")
+    page.locator("#tile-abandon_rate .num").focus()
+
+    expect(page.get_by_role("tooltip")).to_contain_text("Abandoned divided by offered")
+    expect(page.get_by_role("tooltip")).to_contain_text("n 60")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("tooltip")).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/", "/alerts", "/alerts/a1", "/cases"])
+def test_a_page_fits_a_phone(page: Page, stored_floor: Any, fired: Callable[..., Transition], path: str) -> None:
+    """390 px wide, nothing to scroll sideways."""
+    stored_floor.alert(fired(stored_floor.now_ms))
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    page.goto(path)
+    expect(page.locator("#live-words")).to_contain_text("live")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_plot_of_an_alert_is_drawn(page: Page, stored_floor: Any, fired: Callable[..., Transition]) -> None:
+    """The vendored plotting script draws under the strict policy."""
+    transition = fired(stored_floor.now_ms)
+    stored_floor.alert(transition)
+    stored_floor.agent_minute("a0412", stored_floor.now_ms - 600_000, handled=4, short_calls=2)
+
+    page.goto(f"/alerts/{transition.alert}")
+
+    expect(page.locator("[data-plot] canvas")).to_be_visible()

@@ -1,0 +1,232 @@
+"""The pages over a real store: what they show, what they refuse, what they keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from floorpulse.commands import Outcome
+from floorpulse.settings import Settings
+from floorpulse.web.app import create_web
+from floorpulse.wiring import clickhouse_client
+from schemas.alerts import Transition
+from schemas.errors import Unavailable
+from schemas.records import Command
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def transition(stored_floor: Any, fired: Callable[..., Transition]) -> Transition:
+    """An alert that fires, stored."""
+    found = fired(stored_floor.now_ms)
+    stored_floor.alert(found)
+    return found
+
+
+@pytest.fixture
+def web(web_settings: Settings, stored_floor: Any, ledger: Any, wait_until: Wait) -> Iterator[TestClient]:
+    """The web of the stored floor, after its first poll."""
+    app = create_web(web_settings, partial(clickhouse_client, web_settings), ledger)
+    with TestClient(app, follow_redirects=False) as client:
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        yield client
+
+
+@pytest.fixture
+def case(transition: Transition, open_case: Callable[[Transition], str]) -> str:
+    """The case that the alert opened."""
+    return open_case(transition)
+
+
+def column(client: Client, sql: str) -> list[Any]:
+    return [row[0] for row in client.query(sql).result_rows]
+
+
+def test_the_board_shows_teams_queues_and_states(web: TestClient) -> None:
+    """Who is where since when, by the state's words."""
+    page = web.get("/").text
+
+    assert "Team Aster" in page
+    assert "away: break" in page
+    assert "4:58" in page  # 260 s talk and 38 s wrap
+    assert ">50 %</button>" in page  # 30 at once of 50 answered and 10 given up late, by variant 4
+
+
+def test_every_answer_forbids_scripts_and_styles_from_elsewhere(web: TestClient) -> None:
+    """Strict policy, also on errors; no inline script or style is in a page."""
+    for path in ("/", "/alerts", "/nowhere", "/healthz", "/static/board.js"):
+        policy = web.get(path).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+    assert not re.search(r"<script(?![^>]*src=)|<style| style=| onclick=", web.get("/").text)
+
+
+def test_a_look_at_a_case_is_logged(web: TestClient, case: str, stored_floor: Any) -> None:
+    """Who looked at whose record."""
+    web.cookies.set("viewer", "lead-7")
+
+    web.get(f"/cases/{case}")
+
+    rows = stored_floor.client.query("SELECT viewer, subject, page, detail FROM access_log").result_rows
+    assert rows == [("lead-7", "agent:a0412", "case", case)]
+
+
+def test_the_page_of_an_alert_shows_its_evidence_and_its_rule(web: TestClient, transition: Transition) -> None:
+    """The contacts, the rule in words, the plot."""
+    page = web.get(f"/alerts/{transition.alert}").text
+
+    assert "c-1" in page
+    assert "ended within 10 seconds of talk" in page
+    assert "31 %" in page
+
+
+def test_a_case_goes_its_way_by_forms(web: TestClient, case: str) -> None:
+    """Acknowledge, plan, session, close: each is a step of the ledger by the viewer."""
+    steps: list[tuple[str, dict[str, str]]] = [
+        ("acknowledge_case", {}),
+        ("plan_case", {"goal": "Hear people out", "actions": "listen\nask", "due": "2030-01-31"}),
+        ("hold_session", {"shared_notes": "Spoke about two calls", "private_notes": "tired"}),
+        ("close_case", {"outcome": "improved"}),
+    ]
+    for version, (step, fields) in enumerate(steps, start=1):
+        answer = web.post(f"/cases/{case}/{step}", data={"version": str(version), **fields})
+        assert answer.status_code == 303
+
+    page = web.get(f"/cases/{case}").text
+    assert "Hear people out" in page
+    assert "improved" in page
+    assert "plan-form" not in page
+
+
+def test_a_stale_version_is_refused_and_what_was_typed_stays(web: TestClient, case: str) -> None:
+    """Two leads at once: the second gets 409, the reason in words and the own text back."""
+    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
+
+    answer = web.post(f"/cases/{case}/plan_case", data={"version": "1", "goal": "Mine", "due": "2030-01-31"})
+
+    assert answer.status_code == 409
+    assert "somebody was quicker" in answer.text
+    assert "Mine</textarea>" in answer.text
+
+
+def test_a_form_without_its_field_names_it(web: TestClient, case: str) -> None:
+    """A plan without a day says so and changes nothing."""
+    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
+
+    answer = web.post(f"/cases/{case}/plan_case", data={"version": "2", "goal": "Soon", "due": "soon"})
+
+    assert answer.status_code == 422
+    assert "Due: expected a date" in answer.text
+
+
+def test_a_script_gets_a_problem_document(web: TestClient, transition: Transition) -> None:
+    """RFC 9457 for a command that the ledger refuses."""
+    accept = {"accept": "application/json"}
+    path = f"/alerts/{transition.alert}/acknowledge_alert"
+    assert web.post(path, data={"version": "0"}, headers=accept).status_code == 200
+
+    answer = web.post(path, data={"version": "0"}, headers=accept)
+
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_form_of_another_site_is_refused(web: TestClient, transition: Transition) -> None:
+    """Nobody acknowledges by way of a foreign page."""
+    path = f"/alerts/{transition.alert}/acknowledge_alert"
+
+    answer = web.post(path, data={"version": "0"}, headers={"origin": "https://elsewhere.example"})
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/alerts/none", "/cases/none", "/nowhere"])
+def test_an_unknown_page_says_so(web: TestClient, path: str) -> None:
+    """404 with words, in the frame of the site."""
+    answer = web.get(path)
+
+    assert answer.status_code == 404
+    assert "No such" in answer.text
+
+
+def test_names_and_ids_are_escaped(web: TestClient, stored_floor: Any, wait_until: Wait) -> None:
+    """An id out of a vendor's system is text, never markup."""
+    stored_floor.agent("<img src=x>", "ready")
+    stored_floor.partition()
+
+    wait_until(lambda: "&lt;img src=x&gt;" in web.get("/").text)
+
+    assert "<img" not in web.get("/").text
+
+
+def test_a_path_that_leads_elsewhere_is_not_gone_to(web: TestClient) -> None:
+    """After a form the page goes back within this site only."""
+    answer = web.post("/viewer", data={"viewer": "lead-2", "back": "//elsewhere.example"})
+
+    assert answer.headers["location"] == "/"
+
+
+def test_metrics_count_pages_and_polls(web: TestClient) -> None:
+    """Prometheus sees pages by kind and how long a poll takes."""
+    web.get("/alerts")
+
+    text = web.get("/metrics").text
+
+    assert 'floorpulse_web_requests_total{page="alerts",status="200"} 1.0' in text
+    assert "floorpulse_web_poll_seconds_count" in text
+
+
+def test_without_clickhouse_the_page_says_so_and_lives(ledger: Any, wait_until: Wait) -> None:
+    """The board stays up, not ready, and says since when."""
+
+    def away() -> Client:
+        raise Unavailable("ClickHouse at 127.0.0.1:1 does not answer: refused")
+
+    with TestClient(create_web(Settings(), away, ledger)) as client:
+        wait_until(lambda: "ClickHouse does not answer" in client.get("/").text)
+
+        assert client.get("/").status_code == 200
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/alerts/a1").status_code == 503
+
+
+def test_a_command_without_an_answer_is_pending(web_settings: Settings, transition: Transition) -> None:
+    """202: it is sent, and the page says that it is not confirmed."""
+
+    class Slow:
+        def send(self, command: Command) -> Outcome:
+            return Outcome("pending", command.id)
+
+    app = create_web(web_settings, partial(clickhouse_client, web_settings), Slow())
+    with TestClient(app) as client:
+        answer = client.post(f"/alerts/{transition.alert}/acknowledge_alert", data={"version": "0"})
+
+    assert answer.status_code == 202
+    assert "not confirmed yet" in answer.text
+
+
+def test_a_step_that_nobody_takes_is_not_saved_and_says_so(web_settings: Settings, transition: Transition) -> None:
+    """503 while Kafka is away: in words for a person, as a problem document for a script."""
+
+    class Away:
+        def send(self, command: Command) -> Outcome:
+            raise Unavailable("Kafka at 127.0.0.1:1 does not answer")
+
+    app = create_web(web_settings, partial(clickhouse_client, web_settings), Away())
+    with TestClient(app) as client:
+        path = f"/alerts/{transition.alert}/acknowledge_alert"
+        page = client.post(path, data={"version": "0"})
+        document = client.post(path, data={"version": "0"}, headers={"accept": "application/json"})
+
+    assert (page.status_code, document.status_code) == (503, 503)
+    assert "Kafka at 127.0.0.1:1 does not answer" in page.text
+    assert document.json()["detail"].startswith("Not saved")
