@@ -60,6 +60,7 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
         event_clock=settings.clock == "event",
         flush_interval_s=settings.flush_interval_s,
         buffer_rows=settings.buffer_rows,
+        folder=str(settings.data / "worker"),
         accept_gap=accept_gap,
     )
     ledger = Ledger(ClickHouseLedgerStore(clickhouse_client(settings)))

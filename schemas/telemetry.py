@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 DeadReason = Literal["oversize", "invalid", "conflict", "future", "too_late", "rejected_row"]
-"""Why a message is in the dead letters; `rejected_row`: a reader could not parse it."""
+"""Why a message is in the dead letters."""
 
-LogEvent = Literal[
-    "worker_started",
-    "worker_stopping",
-    "worker_failed",
-    "partition_assigned",
-    "partition_restored",
-    "partition_revoked",
-    "batch_flushed",
-    "flush_retried",
-    "consumption_paused",
-    "consumption_resumed",
-    "gap_accepted",
-    "letters_stored",
-    "alert_fired",
-    "alert_resolved",
-    "command_decided",
-    "command_refused",
-    "revision_loaded",
-    "schema_applied",
-    "topics_applied",
-    "registry_applied",
-    "rules_applied",
-    "timezone_kept",
-    "ingest_started",
-    "ingest_finished",
-    "rows_rejected",
-    "file_rotated",
-    "events_accepted",
-    "request_refused",
-    "part_started",
-    "part_ended",
-    "part_ready",
-    "store_opened",
-    "store_closed",
-    "query_failed",
-    "message_sent",
-    "message_failed",
-    "message_dropped",
-    "viewer_joined",
-    "viewer_left",
-    "page_failed",
-]
-LOG_EVENTS: frozenset[str] = frozenset(get_args(LogEvent))
-DEAD_REASONS: frozenset[str] = frozenset(get_args(DeadReason))
+DEAD_REASON_MEANINGS: dict[DeadReason, str] = {
+    "oversize": "The message is larger than an event may be.",
+    "invalid": "The message is no event: the detail names the field and what was expected.",
+    "conflict": "The same revision of a fact came before with other content.",
+    "future": "It says that it happened more than 2 minutes after the broker wrote it.",
+    "too_late": "It is older than the raw events that are kept, so its minute cannot be folded again.",
+    "rejected_row": "A reader could not make an event of a row of a file, or of an event of a request.",
+}
+
+LOG_EVENT_MEANINGS: dict[str, str] = {
+    "worker_started": "A worker begins.",
+    "worker_stopping": "A worker ends as it was told to.",
+    "worker_failed": "A worker ends by an error; its supervisor starts it again from its checkpoint.",
+    "partition_restored": "The state of a partition was read from ClickHouse, and folding goes on after its boundary.",
+    "flush_retried": "ClickHouse or Kafka did not take a flush: it is tried again, nothing is lost.",
+    "consumption_paused": "ClickHouse is away and the buffer is full: nothing more is fetched until it is back.",
+    "consumption_resumed": "The buffer has room again.",
+    "gap_accepted": "Records are gone from the log, and a person said to go on without them.",
+    "command_refused": "A message on floor.commands could not be read as a command.",
+    "revision_loaded": "A worker judges and groups by these revisions of registry and rules from here on.",
+    "schema_applied": "Tables and views were created or replaced.",
+    "topics_applied": "Topics were created.",
+    "registry_applied": "A revision of the registry holds.",
+    "rules_applied": "A revision of the rules holds.",
+    "timezone_kept": "The site main has another time zone than the settings say; that of the registry holds.",
+    "file_rotated": "A followed file was rotated; reading goes on in the new one.",
+    "request_refused": "No event of a request to the gateway could be used.",
+    "part_ended": "A part of an embedded floor ended by itself; the supervisor starts it again.",
+    "store_opened": "The embedded ClickHouse answers.",
+    "store_closed": "The embedded ClickHouse has stopped.",
+    "query_failed": "ClickHouse did not answer a read, or refused it.",
+    "message_sent": "A message has reached its receiver.",
+    "message_failed": "A message could not be delivered and is given up.",
+    "message_dropped": "Steps of alerts were not told: they are older than 15 minutes, or could not be read.",
+    "viewer_joined": "Somebody opened a live page.",
+    "page_failed": "A page could not be made, as a part of the floor does not answer.",
+}
+
+LOG_EVENTS = frozenset(LOG_EVENT_MEANINGS)
+DEAD_REASONS: frozenset[str] = frozenset(DEAD_REASON_MEANINGS)

@@ -38,7 +38,8 @@ def current_events(client: Client, subject: str, from_ms: int, to_ms: int, limit
 
 def last_known(client: Client, partition: int, limit: int) -> tuple[list[tuple[Identity, Known]], int]:
     """The last ids of a partition up to a version, oldest first, and the newest time among all older ones (or -1)."""
-    where = f"partition = {{partition:UInt16}} AND {_BORN} <= {{limit:UInt64}} AND superseded_by = 0"
+    counts = "(superseded_by = 0 OR version > {limit:UInt64})"
+    where = f"partition = {{partition:UInt16}} AND {_BORN} <= {{limit:UInt64}} AND {counts}"
     rows = client.query(
         f"SELECT {_KNOWN} FROM events WHERE {where} ORDER BY epoch DESC, offset DESC LIMIT {{most:UInt32}}",
         parameters={"partition": partition, "limit": limit, "most": REMEMBERED},

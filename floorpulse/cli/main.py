@@ -6,10 +6,13 @@ import typer
 
 from floorpulse.cli import (
     delivery,
+    demo,
+    docs,
     drain,
     gateway,
     ingest,
     kpi,
+    prepare,
     query,
     reconcile,
     records,
@@ -26,6 +29,7 @@ from floorpulse.logs import set_up_logs
 
 NOUNS = (
     up,
+    demo,
     ingest,
     drain,
     kpi,
@@ -41,6 +45,8 @@ NOUNS = (
     delivery,
     gateway,
     web,
+    prepare,
+    docs,
 )
 
 

@@ -65,13 +65,16 @@ class Clockwork:
         subject.rolling.slide(minute_of(self.now), subject.panes)
         self._turn_shift(subject)
 
-    def keep(self, subject: Subject) -> None:
-        """Note what a changed subject makes due."""
-        self.catch_up(subject)
+    def forget(self, subject: Subject) -> None:
+        """Forget what no minute needs any more; before each change and judging, so that a restart changes nothing."""
         minute = minute_of(self.now)
         if subject.pruned_minute != minute:
             subject.pruned_minute = minute
             subject.prune(minute * MINUTE_MS)
+
+    def keep(self, subject: Subject) -> None:
+        """Note what a changed subject makes due."""
+        self.catch_up(subject)
         if subject.is_active():
             self.active.add(subject.key)
         state = subject.time.timeline.now()
@@ -130,6 +133,8 @@ class Clockwork:
         self._closing = {site: (due, date.fromisoformat(day)) for site, (due, day) in data["closing"].items()}
         for subject in self._engine.subjects.values():
             subject.rolling.rebuild(minute_of(max(self.now, 0)), subject.panes)
+            if subject.due is not None and subject.due <= self.now:
+                subject.due = None
             if subject.due is not None:
                 heapq.heappush(self._heap, (subject.due, subject.key, "judge"))
             self.keep(subject)
@@ -188,6 +193,7 @@ class Clockwork:
             heapq.heappush(self._heap, (max(state.at + TTL_MS, instant + 1), subject.key, "ttl"))
 
     def _judge(self, subject: Subject, instant: int) -> None:
+        self.forget(subject)
         was_live, old_due = subject.is_live, subject.due
         engine = self._engine
         if subject.rolling.last < minute_of(instant - 1):
@@ -254,7 +260,7 @@ class Clockwork:
         subject.shift_until = until
         if start != subject.shift_start:
             subject.shift_start = start
-            first = minute_of(start)
+            first = max(minute_of(start), minute_of(self.now) - RESIDENT_MINUTES)
             subject.shift_sums = subject.panes.sums(m for m in subject.panes.minutes if m >= first)
 
     def _shift_at(self, subject: Subject, day: date, now: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any
 
 from schemas.errors import InvalidEvent
@@ -21,7 +22,7 @@ def encode_contributions(contributions: Iterable[Contribution]) -> list[bytes]:
     messages: list[list[dict[str, Any]]] = [[]]
     room = SUMS_PER_PART
     waiting = list(contributions)
-    for contribution, following in zip(waiting, [*waiting[1:], None], strict=True):
+    for contribution, following in zip_longest(waiting, waiting[1:]):
         if not contribution.sums and following is not None:
             continue
         size = sum(len(minutes) for minutes in contribution.sums.values())

@@ -94,6 +94,8 @@ class GroupEngine:
         self.touched: set[str] = set()
         self.closing: dict[str, tuple[int, date]] = {}
         self.rows = self.controls = 0
+        self._replayed: dict[int, int] = {}
+        """partition -> its newest mark in the replay: what a restarted partition repeated counts once."""
 
     @property
     def version(self) -> int:
@@ -139,6 +141,10 @@ class GroupEngine:
     def replay(self, offset: int, contributions: list[Contribution]) -> None:
         """Take contributions from before the checkpoint: fills the minutes without judging again."""
         for contribution in contributions:
+            if contribution.mark <= self._replayed.get(contribution.partition, -1):
+                continue
+            if contribution.part + 1 == contribution.parts:
+                self._replayed[contribution.partition] = contribution.mark
             if contribution.mark > self.judged:
                 self.pending[contribution.partition].append((offset, contribution))
             else:
@@ -154,7 +160,7 @@ class GroupEngine:
         """The next minute that needs judging: while nothing is active, time jumps."""
         following = self.judged + 1
         if self.judged < 0 or not any(group.is_active for group in self.groups.values()):
-            marks = [queue[0][1].mark for queue in self.pending.values() if queue and queue[0][1].sums]
+            marks = [c.mark for queue in self.pending.values() if (c := _first_with_sums(queue)) is not None]
             closings = [due // MINUTE_MS - 1 for due, _ in self.closing.values()]
             following = max(following, min([*marks, *closings, ready]))
         return min(following, ready)
@@ -253,7 +259,8 @@ class GroupEngine:
         for key in sorted(self.touched):
             group = self.groups[key]
             site = site_of(key, self.registry, self.clock)
-            body = {"days": group.days, "rules": {rule: asdict(state) for rule, state in group.states.items()}}
+            days = {day: dict(sums) for day, sums in group.days.items()}
+            body = {"days": days, "rules": {rule: asdict(state) for rule, state in group.states.items()}}
             subjects.append(SubjectRow(key, group.kind, site=site, body=body))
             windows += self._window_rows(group)
         self.touched.clear()
@@ -265,7 +272,7 @@ class GroupEngine:
         waiting = [offset for queue in self.pending.values() for offset, _ in queue]
         body = {
             "judged": self.judged,
-            "marks": self.marks,
+            "marks": dict(self.marks),
             "replay_from": min([*self.offsets.values(), *waiting, self.boundary + 1]),
             "closing": {site: [due, day.isoformat()] for site, (due, day) in self.closing.items()},
             "registry": self.registry.revision,
@@ -296,3 +303,8 @@ class GroupEngine:
         day = day_of(max(self.clock - 1, 0), zone)
         today = dict(group.days.get(day.isoformat(), {}))
         return [*rows, WindowRow(key, "day", day_start(day, zone), self.clock, today)]
+
+
+def _first_with_sums(queue: deque[tuple[int, Contribution]]) -> Contribution | None:
+    """The next contribution that changes something."""
+    return next((contribution for _, contribution in queue if contribution.sums), None)

@@ -51,6 +51,8 @@ FUTURE_MS = 2 * MINUTE_MS
 """An event further ahead of its broker time is dead-lettered."""
 RETENTION_MS = 35 * DAY_MS
 """Raw events are kept this long after they were stored."""
+ELSEWHERE = -1
+"""Partition of a fact that went to another key: it is taken back once."""
 
 
 class PartitionEngine:
@@ -168,6 +170,7 @@ class PartitionEngine:
         self.remembered.put(identity_of(event), content)
         if not event.void:
             subject = self.subject(subject_of(event))
+            self.time.forget(subject)
             self._spread(subject, fold(event, item.offset, subject.time, self.clock))
             subject.remember(event, self.clock)
             self._touch(subject, is_history=is_history)
@@ -189,7 +192,8 @@ class PartitionEngine:
         if old.void:
             return
         subject = self.subject(subject_of(old))
-        self._spread(subject, unfold(old, subject.time))
+        self.time.forget(subject)
+        self._spread(subject, unfold(old, subject.time, self.clock))
         subject.forget(old)
         self._touch(subject, is_history=to_ms(old.at) < self.clock - HISTORY_MS)
 
@@ -202,7 +206,7 @@ class PartitionEngine:
     def _spread(self, subject: Subject, changed: Changed) -> None:
         horizon = minute_of(self.clock) - RESIDENT_MINUTES
         for delta in changed.deltas:
-            if delta.minute < horizon and delta.minute not in subject.panes.minutes:
+            if delta.minute < horizon:
                 subject.late.add(delta.minute)
                 self._count_day(subject, delta)
                 continue
@@ -241,8 +245,8 @@ class PartitionEngine:
             self._revise(item.revision)
         elif isinstance(record, RefoldAsked):
             self._refold(record, item)
-        elif isinstance(record, InputEnded):
-            self.time.advance(self.time.end_of_day(to_ms(record.at)))
+        elif self.event_clock and isinstance(record, InputEnded):
+            self.time.advance(self.time.end_of_day(max(self.clock, to_ms(record.at))))
 
     def _revise(self, revision: Revision) -> None:
         """Another registry moves minutes between groups; other rules may want other windows and end episodes."""
@@ -267,10 +271,10 @@ class PartitionEngine:
             return
         subject = self.subject(record.subject)
         for minute in range(minute_of(to_ms(record.from_at)), minute_of(to_ms(record.to_at) - 1) + 1):
-            cells = subject.panes.minutes.get(minute)
-            if cells is None:
+            if minute < minute_of(self.clock) - RESIDENT_MINUTES:
                 subject.late.add(minute)
-            for cell, pane in (cells or {}).items():
+                continue
+            for cell, pane in subject.panes.minutes.get(minute, {}).items():
                 pane.version = self.version
                 subject.panes.dirty.add((minute, cell))
         self.touched.add(subject.key)
@@ -282,7 +286,7 @@ class PartitionEngine:
         old = decode(known.payload)
         if not isinstance(old, Control):
             self.take_back(old, known, revision)
-            gone = Known(self.partition, item.offset, revision, 0, known.at_ms, known.payload)
+            gone = Known(ELSEWHERE, item.offset, revision, 0, known.at_ms, known.payload)
             self.remembered.put(identity, gone)
 
     def _is_too_late(self, at: int, broker_ms: int) -> bool:
@@ -321,7 +325,8 @@ class PartitionEngine:
         panes, late, subjects = [], {}, []
         for key in sorted(self.touched):
             subject = self.subjects[key]
-            panes += [(key, minute, cell, pane) for minute, cell, pane in subject.panes.freeze()]
+            changed = subject.panes.freeze()
+            panes += [(key, minute, cell, pane) for minute, cell, pane in changed if minute not in subject.late]
             if subject.late:
                 late[key], subject.late = subject.late, set()
             subjects.append(self._subject_row(subject))

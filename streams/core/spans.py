@@ -75,7 +75,7 @@ class Timeline:
 
     def insert(self, change: Change, clock: int) -> list[Span] | None:
         """The spans that a change moves; None when it lies before what is remembered."""
-        if self.changes and self.pruned and change.at < self.changes[0].at:
+        if self.is_forgotten(change.at):
             return None
         ends = self._ends()
         insort(self.changes, change)
@@ -83,16 +83,21 @@ class Timeline:
             self.expired = clock >= change.at + TTL_MS
         return self._difference(ends)
 
-    def remove(self, identity: Identity) -> list[Span]:
-        """The spans that taking back a change moves; nothing when it is not remembered."""
+    def remove(self, identity: Identity, clock: int) -> list[Span] | None:
+        """The spans that taking back a change moves; None when it is not remembered."""
         found = next((change for change in self.changes if change.identity == identity), None)
         if found is None:
-            return []
+            return None
         ends = self._ends()
-        if found is self.changes[-1]:
-            self.expired = False
+        was_last = found is self.changes[-1]
         self.changes.remove(found)
+        if was_last:
+            self.expired = bool(self.changes) and clock >= self.changes[-1].at + TTL_MS
         return self._difference(ends)
+
+    def is_forgotten(self, at: int) -> bool:
+        """True when what the state was just before an instant is not remembered."""
+        return self.pruned and (not self.changes or at < self.changes[0].at)
 
     def expire(self, clock: int) -> list[Span]:
         """End the state now when nobody ended it for the TTL."""
@@ -103,9 +108,9 @@ class Timeline:
         return self._difference(ends)
 
     def prune(self, horizon: int) -> None:
-        """Forget changes whose successor lies at or before the horizon: their time is settled."""
+        """Forget changes before the one that held at the horizon and its predecessor: their time is settled."""
         kept = 0
-        while kept + 1 < len(self.changes) and self.changes[kept + 1].at <= horizon:
+        while kept + 2 < len(self.changes) and self.changes[kept + 2].at <= horizon:
             kept += 1
         if kept:
             del self.changes[:kept]

@@ -67,18 +67,31 @@ def fold(event: FloorEvent, offset: int, time: AgentTime, clock: int) -> Changed
         change = Change(at, offset, event.state, event.reason or "", identity_of(event))
         spans = time.timeline.insert(change, clock)
         if spans is None:
-            return Changed([], range(minute_of(at), minute_of(time.timeline.changes[0].at) + 1))
+            return Changed([], _until_ttl(at))
         return Changed(list(_split(spans)))
     return Changed(_counted_deltas(event, at, 1, time))
 
 
-def unfold(event: FloorEvent, time: AgentTime) -> Changed:
+def unfold(event: FloorEvent, time: AgentTime, clock: int) -> Changed:
     """What taking an event back changes; `time` is changed in place."""
     at = to_ms(event.at)
     if isinstance(event, StateChanged):
-        spans = time.timeline.remove(identity_of(event))
-        return Changed(list(_split(spans)), None if spans else range(minute_of(at), minute_of(at + TTL_MS) + 1))
-    return Changed(_counted_deltas(event, at, -1, time))
+        spans = time.timeline.remove(identity_of(event), clock)
+        unknown = _until_ttl(at) if spans is None or time.timeline.is_forgotten(at) else None
+        return Changed(list(_split(spans or [])), unknown)
+    unknown = None
+    if isinstance(event, ContactHandled) and identity_of(event) not in time.engagement.intervals:
+        unknown = _in_hand(event, at)
+    return Changed(_counted_deltas(event, at, -1, time), unknown)
+
+
+def _in_hand(event: ContactHandled, at: int) -> range:
+    """The minutes in which a contact was in hand."""
+    return range(minute_of(max(to_ms(event.started_at), at - TTL_MS)), minute_of(at) + 1)
+
+
+def _until_ttl(at: int) -> range:
+    return range(minute_of(at), minute_of(at + TTL_MS) + 1)
 
 
 def fold_all(events: Iterable[tuple[int, FloorEvent]], clock: int) -> Panes:
@@ -102,7 +115,7 @@ def _counted_deltas(event: FloorEvent, at: int, sign: int, time: AgentTime) -> l
     deltas = [Delta(minute_of(at), found.cell, found.sums, sign, found.handle_ms)] if found.sums else []
     if found.engaged_from is not None:
         identity = identity_of(event)
-        start = max(found.engaged_from, at - TTL_MS)
+        start = min(max(found.engaged_from, at - TTL_MS), at)
         engagement = time.engagement
         spans = engagement.insert(identity, start, at) if sign > 0 else engagement.remove(identity)
         deltas += _split(spans)
@@ -183,19 +196,19 @@ class Subject:
                 del kept[contact]
 
     def dump(self) -> dict[str, Any]:
-        """The small state as JSON values: everything but the panes."""
+        """The small state as JSON values of its own, as it is now: everything but the panes."""
         return {
             "time": self.time.timeline.dump(),
             "engaged": [[i, *span] for i, span in self.time.engagement.intervals.items()],
-            "days": self.days,
+            "days": {day: dict(sums) for day, sums in self.days.items()},
             "rules": {rule: asdict(state) for rule, state in self.states.items()},
             "recent": [_flat(contact) for contact in self.recent],
             "notable": [_flat(contact) for contact in self.notable],
-            "in_hand": self.in_hand,
-            "waiting": self.waiting,
-            "departed": self.departed,
+            "in_hand": dict(self.in_hand),
+            "waiting": dict(self.waiting),
+            "departed": dict(self.departed),
             "plans": self.plans,
-            "shift": [self.shift_start, self.shift_until, self.shift_sums],
+            "shift": [self.shift_start, self.shift_until, dict(self.shift_sums)],
             "pruned": self.pruned_minute,
             "due": self.due,
         }
@@ -266,6 +279,7 @@ def _planned(subject: Subject, event: ShiftPlanned, at: int, _clock: int) -> Non
     end = max(to_ms(activity.ends_at) for activity in event.activities)
     plans = [plan for plan in subject.plans if plan[0] != at]
     subject.plans = sorted([*plans, (at, end)])[-8:]
+    subject.shift_until = -1
 
 
 _OPEN: dict[str, Any] = {

@@ -46,6 +46,7 @@ def create_app(
         WORKER_GROUP,
         broker=[f"aiokafka://{address}" for address in config.bootstrap.split(",")],
         store="memory://",
+        datadir=config.folder,
         autodiscover=False,
         web_enabled=False,
         topic_disable_leader=True,

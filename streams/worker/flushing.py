@@ -101,6 +101,8 @@ class Flusher:
         frozen, outboxes = [], []
         for engine, topic, partition in self._owned():
             outboxes.append((engine.take_outbox(), topic, partition))
+            if topic == CONTRIBUTIONS and self._hops.replay_until is not None:
+                continue
             if engine.boundary > self._flushed.get(TP(topic, partition), -1):
                 frozen.append((engine, engine.freeze()))
         self.rows_in_flight = sum(len(part.events) for _, part in frozen)

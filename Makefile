@@ -1,0 +1,38 @@
+# make install | demo | test | lint | bench; each makes .venv when it is not there.
+# make demo ARGS="--until-done", make test ARGS="tests/web -x"
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: install demo test lint bench
+.NOTPARALLEL:
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "floorpulse needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[embedded,dev]'
+	$(BIN)/floorpulse install
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/floorpulse demo $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports
+
+test: lint
+	@$(BIN)/pytest $(ARGS)
+
+bench: $(READY)
+	@if ls benchmarks/*.py >/dev/null 2>&1; then $(BIN)/python -m benchmarks $(ARGS); \
+	else echo "benchmarks/ is empty: nothing to measure yet"; fi

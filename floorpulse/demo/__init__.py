@@ -1,0 +1,1 @@
+"""The demo: a simulated floor in an embedded one, from the first event to the summary."""

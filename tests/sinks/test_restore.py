@@ -1,0 +1,187 @@
+"""What a worker finds at its start: exactly the state of the log up to its checkpoint (P1, P2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.topics import EVENTS
+from sinks.clickhouse import ClickHouseSink
+from sinks.late import late_panes
+from sinks.raw import current_events, last_known, look_up
+from sinks.restore import read_stored
+from streams.core.log import version_of
+from streams.core.partition import PartitionEngine
+from tests.sinks.test_clickhouse_sink import Crash, crash_at
+from tests.streams.floors import DAWN
+from tests.streams.runs import new_engine
+from tests.streams.test_clockwork import ticked
+from tests.streams.test_identity import fact
+from tests.streams.test_restart import away, handled
+
+MINUTE = DAWN // 60_000
+
+
+def flushed(client: Client, engine: PartitionEngine, *items: Any, step: str = "") -> None:
+    """Fold items and write them; die at a step."""
+    for item in items:
+        engine.apply(item)
+    engine.take_outbox()
+    ClickHouseSink(client, crash_at(step)).write([engine.freeze()])
+    engine.acknowledged(engine.boundary)
+
+
+def restored(client: Client) -> PartitionEngine:
+    """A new engine from the store."""
+    stored = read_stored(client, EVENTS, 0, 1)
+    assert stored is not None
+    engine = new_engine(event_clock=False)
+    engine.load(stored)
+    return engine
+
+
+def panes(engine: PartitionEngine) -> dict[Any, Any]:
+    """Sums and handle times by place."""
+    return {
+        (key, minute, cell): ({c: v for c, v in pane.sums.items() if v}, sorted(pane.handle_times))
+        for key, subject in engine.subjects.items()
+        for minute, cells in subject.panes.minutes.items()
+        for cell, pane in cells.items()
+    }
+
+
+def test_before_the_first_flush_there_is_nothing(client: Client) -> None:
+    """A partition begins empty."""
+    assert read_stored(client, EVENTS, 0, 1) is None
+
+
+def test_a_restart_finds_the_state_of_the_checkpoint(client: Client) -> None:
+    """Panes, clock, open state, ids."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, handled(0, 0.1), away(1, 0.5), away(2, 2.5, "ready"))
+
+    again = restored(client)
+
+    assert (again.boundary, again.clock, again.rows) == (2, engine.clock, 3)
+    assert panes(again) == panes(engine)
+    assert again.subjects["agent:a1"].dump() == engine.subjects["agent:a1"].dump()
+    assert again.remembered.known == engine.remembered.known
+
+
+def test_panes_above_the_checkpoint_are_folded_again(client: Client) -> None:
+    """A flush that broke off before its checkpoint left panes that hold what will be replayed."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, handled(0, 0.1), handled(1, 0.2))
+    before = panes(engine)
+    with pytest.raises(Crash):
+        flushed(client, engine, handled(2, 0.3), away(3, 0.4), away(4, 3.0, "ready"), step="before_subjects")
+
+    again = restored(client)
+
+    assert {place: found for place, found in panes(again).items() if found[0]} == before
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_a_revision_above_the_checkpoint_has_not_happened_yet(client: Client, is_merged: bool) -> None:
+    """It is replayed, and must find the revision that it replaces, whether or not the store merged the rows."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, fact(0))
+    with pytest.raises(Crash):
+        flushed(client, engine, fact(1, 2, revision=1, agent="a2"), step="before_subjects")
+    if is_merged:
+        client.command("OPTIMIZE TABLE events FINAL")
+
+    again = restored(client)
+    again.apply(fact(1, 2, revision=1, agent="a2"))
+
+    assert {key[0]: sums.get("handled") for key, (sums, _) in panes(again).items() if sums.get("handled")} == {
+        "agent:a2": 1
+    }
+
+
+def test_a_late_minute_is_written_again_whole(client: Client) -> None:
+    """A contact two hours late joins what was counted in its minute."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, handled(0, 0.1))
+    late = handled(2, 0.2)
+    flushed(
+        client, engine, ticked(1, 121), type(late)(2, DAWN + 122 * 60_000, late.payload, b"", late.record, content=2)
+    )
+
+    rows = client.query("SELECT handled, length(handle_times_ms) FROM agent_minutes FINAL").result_rows
+
+    assert rows == [(2, 2)]
+
+
+def test_a_late_minute_that_came_to_nothing_is_written_as_zeros(client: Client) -> None:
+    """Its contact was taken back: the old sums must not stand on."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, fact(0))
+    engine.apply(ticked(1, 121))
+    engine.apply(fact(130, 2, revision=1, void=True))
+
+    frozen = engine.freeze()
+    ClickHouseSink(client).write([frozen])
+
+    assert frozen.late == {"agent:a1": {MINUTE + 1}}
+    assert [pane.sums for _, _, _, pane in late_panes(client, frozen)] == [{}]
+    assert client.query("SELECT handled, talk_ms FROM agent_minutes FINAL").result_rows == [(0, 0)]
+
+
+def test_what_counted_at_a_version(client: Client) -> None:
+    """As of the first record revision 0 counts, as of the second revision 1."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, fact(0), fact(1, 2, revision=1))
+
+    found = [
+        [event.revision for _, event in current_events(client, "agent:a1", 0, 2**42, version_of(1, offset))]
+        for offset in (0, 1)
+    ]
+
+    assert found == [[0], [1]]
+
+
+def test_a_void_event_counts_for_nothing(client: Client) -> None:
+    """It stays on record."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, fact(0), fact(1, 2, revision=1, void=True))
+
+    assert current_events(client, "agent:a1", 0, 2**42, version_of(1, 1)) == []
+    assert client.query("SELECT count() FROM events FINAL").result_rows == [(2,)]
+
+
+def test_a_lookup_finds_the_highest_revision(client: Client) -> None:
+    """And only identities that were asked for: the same id of another type is another fact."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, fact(0), fact(1, 2, revision=1), handled(2, 3))
+    asked = fact(5).record
+
+    found = look_up(client, [asked])  # type: ignore[list-item]
+
+    assert [(known.revision, known.offset, known.content) for known in found.values()] == [(1, 1, 2)]
+    assert look_up(client, []) == {}
+
+
+def test_the_last_ids_come_oldest_first(client: Client) -> None:
+    """So that the oldest are forgotten first."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, *(handled(number, number) for number in range(4)))
+
+    known, forgotten = last_known(client, 0, version_of(1, 2))
+
+    assert [found.offset for _, found in known] == [0, 1, 2]
+    assert forgotten == -1
+
+
+def test_beyond_the_last_ids_their_newest_time_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At or before it, absence proves nothing."""
+    monkeypatch.setattr("sinks.raw.REMEMBERED", 2)
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, *(handled(number, number) for number in range(5)))
+
+    known, forgotten = last_known(client, 0, version_of(1, 4))
+
+    assert [found.offset for _, found in known] == [3, 4]
+    assert forgotten == DAWN + 2 * 60_000

@@ -1,0 +1,105 @@
+"""A store in memory that keeps what ClickHouse would keep: the highest version of each row, bodies as JSON text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.events import Control, FloorEvent, decode
+from streams.core.facts import CellKey
+from streams.core.identity import Known
+from streams.core.log import Checkpoint, EventRow, Frozen, Stored, version_of
+from streams.core.panes import RESIDENT_MINUTES, Pane
+from streams.core.subject import fold_all
+
+RowKey = tuple[str, str, int, str, str, int]
+PaneKey = tuple[str, int, CellKey]
+EPOCH = 1
+
+
+@dataclass
+class Shelf:
+    """What is stored of one partition of events."""
+
+    rows: dict[RowKey, EventRow] = field(default_factory=dict)
+    panes: dict[PaneKey, Pane] = field(default_factory=dict)
+    bodies: dict[str, str] = field(default_factory=dict)
+    mark: str = ""
+
+    def write(self, frozen: Frozen, *, subjects: bool = True) -> None:
+        """Write a flush; without `subjects` it breaks off before the checkpoint."""
+        for row in frozen.events:
+            key = (row.type, row.subject, row.at_ms, row.source, row.id, row.revision)
+            if key not in self.rows or self.rows[key].version <= row.version:
+                self.rows[key] = row
+        limit = version_of(EPOCH, frozen.checkpoint.boundary)
+        late = [p for key in sorted(frozen.late) for p in self._refolded(key, frozen.late[key], limit, frozen)]
+        for key, minute, cell, pane in [*frozen.panes, *late]:
+            place = (key, minute, cell)
+            if place not in self.panes or self.panes[place].version <= pane.version:
+                self.panes[place] = pane
+        if subjects:
+            self.bodies |= {row.subject: json.dumps(row.body) for row in frozen.subjects}
+            mark = frozen.checkpoint
+            numbers = [mark.boundary, mark.clock_ms, mark.rows, mark.duplicates, mark.dead, mark.controls, mark.body]
+            self.mark = json.dumps(numbers)
+
+    def stored(self, *, refold: bool = True) -> Stored:
+        """What a worker reads at its start; without `refold` panes above the checkpoint are taken as they stand."""
+        mark = Checkpoint(*json.loads(self.mark))
+        limit = version_of(EPOCH, mark.boundary)
+        horizon = mark.body["now"] // 60_000 - RESIDENT_MINUTES
+        panes, above = [], set()
+        for (key, minute, cell), pane in self.panes.items():
+            if minute >= horizon and (pane.version <= limit or not refold):
+                panes.append((key, minute, cell, Pane(dict(pane.sums), list(pane.handle_times), pane.version)))
+            elif minute >= horizon:
+                above.add((key, minute))
+        panes = [pane for pane in panes if pane[:2] not in above]
+        for key, minute in sorted(above):
+            panes += self._fold_again(key, {minute}, limit, mark.clock_ms)
+        return Stored(mark, {key: json.loads(body) for key, body in self.bodies.items()}, panes, self._known(limit), -1)
+
+    def look_up(self, event: FloorEvent, before: int) -> Known | None:
+        """The highest revision of a fact that came before an offset."""
+        found = [
+            row
+            for row in self.rows.values()
+            if (row.source, row.id, row.type) == (event.source, event.id, event.type) and row.offset < before
+        ]
+        return _known_of(max(found, key=lambda row: row.revision)) if found else None
+
+    def _known(self, limit: int) -> list[tuple[str, Known]]:
+        newest: dict[str, EventRow] = {}
+        for row in sorted(self.rows.values(), key=lambda row: row.offset):
+            identity = f"{row.source}\x1f{row.id}\x1f{row.type}"
+            known = newest.get(identity)
+            if version_of(EPOCH, row.offset) <= limit and (known is None or known.revision < row.revision):
+                newest.pop(identity, None)
+                newest[identity] = row
+        return [(identity, _known_of(row)) for identity, row in newest.items()]
+
+    def _refolded(self, key: str, minutes: set[int], limit: int, frozen: Frozen) -> list[Any]:
+        return self._fold_again(key, minutes, limit, frozen.checkpoint.clock_ms)
+
+    def _fold_again(self, key: str, minutes: set[int], limit: int, clock: int) -> list[Any]:
+        events = []
+        for row in self.rows.values():
+            counts = not row.void and (row.superseded_by == 0 or row.version > limit)
+            event = decode(row.payload)
+            if row.subject == key and counts and version_of(EPOCH, row.offset) <= limit:
+                assert not isinstance(event, Control)
+                events.append((row.offset, event))
+        folded = fold_all(events, clock)
+        cells = {(m, c) for m in minutes for c in folded.minutes.get(m, {})}
+        cells |= {(m, c) for k, m, c in self.panes if k == key and m in minutes}
+        again = []
+        for minute, cell in sorted(cells):
+            pane = folded.minutes.get(minute, {}).get(cell, Pane())
+            again.append((key, minute, cell, Pane(pane.sums, pane.handle_times, limit)))
+        return again
+
+
+def _known_of(row: EventRow) -> Known:
+    return Known(0, row.offset, row.revision, row.content, row.at_ms, row.payload)

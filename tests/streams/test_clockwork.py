@@ -1,0 +1,251 @@
+"""Time of a partition: what is judged when, and how days end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from schemas.events import InputEnded, ShiftPlanned, StateChanged, Ticked
+from schemas.registry import Floor, Membership, Person, Registry, Site, Team
+from schemas.times import HOUR_MS, MINUTE_MS, from_ms, to_ms
+from streams.core.log import Item
+from streams.core.partition import PartitionEngine
+from tests.streams.floors import DAWN, item_of
+from tests.streams.judges import Notes
+from tests.streams.oracle import Sent
+from tests.streams.runs import new_engine
+from tests.streams.test_restart import handled
+
+SECOND = 1_000
+
+
+def ticked(offset: int, minute: float) -> Item:
+    """A tick then."""
+    at = DAWN + round(minute * MINUTE_MS)
+    return Item(offset, at, b"", b"", Ticked(at=from_ms(at)))
+
+
+def noted(*items: Item, notes: Notes | None = None, event_clock: bool = False) -> Notes:
+    """What was judged while these came in."""
+    notes = notes or Notes()
+    engine = new_engine(event_clock=event_clock, judge=notes)
+    for item in items:
+        engine.apply(item)
+    return notes
+
+
+def seconds(notes: Notes) -> list[float]:
+    """When somebody was judged, seconds after dawn."""
+    return [(now - DAWN) / SECOND for _, now, _ in notes.judged]
+
+
+def test_who_changed_is_judged_at_the_next_five_seconds() -> None:
+    """A contact at 08:00:06 is judged at 08:00:10, once."""
+    notes = noted(handled(0, 0.1), ticked(1, 0.4))
+
+    assert seconds(notes) == [10]
+
+
+def test_who_is_active_is_judged_at_the_whole_minute_after_a_window_moved() -> None:
+    """A contact is judged when it came, and again when its minute has left the window of five."""
+    #   08:00:06 contact     in the windows that end with 08:00 .. 08:04
+    #   08:06:00 judged      for 08:01 .. 08:05
+    notes = noted(handled(0, 0.1), ticked(1, 8))
+
+    assert [((now - DAWN) / SECOND, found) for _, now, found in notes.judged] == [(10, 1), (360, 0)]
+
+
+def test_a_jump_goes_through_every_due_instant_in_order() -> None:
+    """Instants that a rule asked for come at their own time, however far the next record is."""
+    notes = noted(handled(0, 0.1), ticked(1, 3), notes=Notes(due_in_ms=40 * SECOND))
+
+    assert seconds(notes) == [10, 50, 90, 130, 170]
+
+
+def test_time_never_goes_back() -> None:
+    """A record with an older broker time is folded at the present time."""
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    engine.apply(ticked(0, 10))
+    engine.apply(ticked(1, 9))
+
+    assert engine.clock == DAWN + 10 * MINUTE_MS
+
+
+def test_history_makes_nobody_due() -> None:
+    """An event 16 min behind its broker time is counted, and nobody is judged for it by seconds."""
+    late = handled(1, 4)
+    old = Item(1, DAWN + 20 * MINUTE_MS, late.payload, b"", late.record, content=1)
+
+    notes = noted(ticked(0, 19.9), old, ticked(2, 20.5))
+
+    assert [second for second in seconds(notes) if second % 60] == []
+
+
+@pytest.mark.parametrize(("ahead_s", "reasons"), [(120, []), (121, ["future"])])
+def test_from_the_future_goes_to_the_dead_letters(ahead_s: int, reasons: list[str]) -> None:
+    """Up to two minutes ahead of the broker is a clock that is off; beyond it is no fact."""
+    found = handled(0, ahead_s / 60)
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    engine.apply(Item(0, DAWN, found.payload, b"k", found.record, content=1))
+
+    assert [letter.reason for letter in engine.take_outbox().letters] == reasons
+    assert (engine.dead, engine.rows) == (len(reasons), 1 - len(reasons))
+
+
+def test_too_late_is_what_the_raw_events_no_longer_reach() -> None:
+    """After 36 days of log an event of its first day is dead-lettered."""
+    days = 36 * 24 * 60
+    old = handled(1, 0)
+    engine = new_engine(event_clock=False, judge=Notes())
+    engine.apply(ticked(0, 0))
+
+    engine.apply(Item(1, DAWN + days * MINUTE_MS, old.payload, b"", old.record, content=1))
+
+    assert [letter.reason for letter in engine.take_outbox().letters] == ["too_late"]
+
+
+def test_the_event_clock_is_that_of_the_events() -> None:
+    """Replayed a month later, the partition's time is that of its last event."""
+    found = handled(0, 3)
+    engine = new_engine(event_clock=True, judge=Notes())
+
+    engine.apply(Item(0, DAWN + 700 * HOUR_MS, found.payload, b"", found.record, content=1))
+
+    assert engine.clock == DAWN + 3 * MINUTE_MS
+
+
+def two_sites() -> Registry:
+    """An agent in Manila and one at a site in Berlin."""
+    sites = [Site(id="main", timezone="Europe/Berlin"), Site(id="mnl", timezone="Asia/Manila")]
+    people = [Person(id="a2", teams=[Membership(team="t2")])]
+    return Registry(Floor(sites=sites, teams=[Team(id="t2", site="mnl")], people=people))
+
+
+def working(offset: int, at: datetime, agent: str) -> Item:
+    """A contact of an agent that ended then."""
+    model = handled(offset, 0).record
+    assert model is not None
+    event = model.model_copy(update={"at": at, "started_at": at, "agent": agent})
+    return item_of(Sent(offset, to_ms(at), event, 1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("day", "end"),
+    [
+        ("2026-03-29", datetime(2026, 3, 29, 22, 15, tzinfo=UTC)),  # 23 h: summer time begins
+        ("2026-10-25", datetime(2026, 10, 25, 23, 15, tzinfo=UTC)),  # 25 h: it ends
+        ("2026-03-02", datetime(2026, 3, 2, 23, 15, tzinfo=UTC)),
+    ],
+)
+def test_a_day_is_closed_15_minutes_after_its_end(day: str, end: datetime) -> None:
+    """The local day of the site counts, of 23, 24 or 25 hours."""
+    notes = Notes()
+    engine = new_engine(event_clock=False, registry=two_sites(), judge=notes)
+    noon = datetime.fromisoformat(day).replace(hour=11, tzinfo=UTC)
+
+    engine.apply(working(0, noon, "a1"))
+    engine.apply(Item(1, to_ms(end) + 1, b"", b"", Ticked(at=end)))
+
+    assert [(who, which, when) for who, which, when, _ in notes.closed] == [("agent:a1", day, to_ms(end))]
+
+
+def test_each_site_closes_its_own_day() -> None:
+    """Manila's day ends seven hours before Berlin's."""
+    notes = Notes()
+    engine = new_engine(event_clock=False, registry=two_sites(), judge=notes)
+    noon = datetime(2026, 3, 2, 11, tzinfo=UTC)
+    night = datetime(2026, 3, 3, 3, tzinfo=UTC)
+
+    engine.apply(working(0, noon, "a1"))
+    engine.apply(working(1, noon, "a2"))
+    engine.apply(Item(2, to_ms(night), b"", b"", Ticked(at=night)))
+
+    assert [(who, from_ms(when).hour) for who, _, when, _ in notes.closed] == [("agent:a2", 16), ("agent:a1", 23)]
+
+
+def ended(offset: int, minute: float) -> Item:
+    """The input ends then."""
+    at = DAWN + round(minute * MINUTE_MS)
+    return Item(offset, at, b"", b"", InputEnded(at=from_ms(at)))
+
+
+def test_the_end_of_the_input_runs_to_the_end_of_the_day() -> None:
+    """Under the event clock the last day is closed, with nothing after it."""
+    notes = noted(handled(0, 1), ended(1, 2), event_clock=True)
+
+    assert notes.closed == [("agent:a1", "2026-03-02", to_ms(datetime(2026, 3, 3, 0, 15, tzinfo=UTC)), 1)]
+
+
+def test_under_the_wall_clock_the_end_of_an_input_says_nothing_about_time() -> None:
+    """A file that ends does not end the day of a live floor."""
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    engine.apply(handled(0, 1))
+    engine.apply(ended(1, 2))
+
+    assert engine.clock == DAWN + 2 * MINUTE_MS
+
+
+def state(offset: int, minute: float, name: str) -> Item:
+    """a1 enters a state then."""
+    at = DAWN + round(minute * MINUTE_MS)
+    event = StateChanged(source="acd", id=f"s{offset}", at=from_ms(at), agent="a1", state=name)  # type: ignore[arg-type]
+    return item_of(Sent(offset, at, event, 1))
+
+
+def test_a_state_ends_by_itself_after_twelve_hours() -> None:
+    """Who forgot to log off is away for twelve hours, not for ever."""
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    engine.apply(state(0, 0, "away"))
+    engine.apply(ticked(1, 13 * 60))
+
+    assert engine.subjects["agent:a1"].days["2026-03-02"]["away_ms"] == 12 * HOUR_MS
+    assert engine.subjects["agent:a1"].time.timeline.now() is None
+
+
+def planned(offset: int, told_minute: float, start_minute: float, end_minute: float) -> Item:
+    """a1 is told a shift."""
+    start, end = (from_ms(DAWN + round(minute * MINUTE_MS)) for minute in (start_minute, end_minute))
+    activity = {"activity": "phone", "starts_at": start, "ends_at": end}
+    event = ShiftPlanned(source="wfm", id=f"p{offset}", at=start, agent="a1", activities=[activity])  # type: ignore[list-item]
+    return Item(offset, DAWN + round(told_minute * MINUTE_MS), b"{}", b"", event, content=offset)
+
+
+def shift_of(engine: PartitionEngine) -> tuple[int, int]:
+    """Start of the shift of a1 in minutes after dawn, and its handled contacts."""
+    subject = engine.subjects["agent:a1"]
+    return (subject.shift_start - DAWN) // MINUTE_MS, subject.shift_sums.get("handled", 0)
+
+
+def test_a_shift_begins_by_plan() -> None:
+    """What came before the planned start belongs to the day, not to the shift."""
+    #   08:00 plan: 09:00 to 17:00     08:30 contact     09:10 contact
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    for item in (planned(0, 59, 60, 540), handled(1, 59.5), handled(2, 70)):
+        engine.apply(item)
+
+    assert shift_of(engine) == (60, 1)
+
+
+def test_without_a_plan_the_shift_is_the_site_day() -> None:
+    """Then shift and day are the same."""
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    engine.apply(handled(0, 1))
+
+    assert shift_of(engine) == (-8 * 60, 1)
+
+
+def test_a_plan_that_comes_during_the_day_holds_at_once() -> None:
+    """A shift planned after the first contact of the day begins as planned."""
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    for item in (handled(0, 1), planned(1, 59, 60, 540), handled(2, 70)):
+        engine.apply(item)
+
+    assert shift_of(engine) == (60, 1)

@@ -1,0 +1,154 @@
+"""Which records are the same fact: duplicates, revisions, conflicts, and facts that move to another key (P1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.events import ContactHandled, FloorEvent, RefoldAsked
+from schemas.times import MINUTE_MS, from_ms
+from streams.core import identity
+from streams.core.identity import Known
+from streams.core.log import Item
+from streams.core.partition import PartitionEngine
+from tests.streams.floors import DAWN, item_of
+from tests.streams.judges import Notes
+from tests.streams.oracle import Sent
+from tests.streams.runs import new_engine
+from tests.streams.test_restart import handled
+
+
+def fact(offset: int, content: int = 1, **change: Any) -> Item:
+    """The contact h0, in another revision or of another agent."""
+    event = handled(0, 1).record
+    assert isinstance(event, ContactHandled)
+    return item_of(Sent(offset, DAWN + (offset + 1) * MINUTE_MS, event.model_copy(update=change), content))
+
+
+def engine_after(*items: Item) -> PartitionEngine:
+    """An engine that folded these."""
+    engine = new_engine(event_clock=False, judge=Notes())
+    for item in items:
+        engine.apply(item)
+    return engine
+
+
+def count(engine: PartitionEngine, agent: str = "a1") -> int:
+    """Handled contacts of an agent over all panes."""
+    subject = engine.subjects.get(f"agent:{agent}")
+    return sum(sums.get("handled", 0) for sums in subject.panes.by_minute.values()) if subject else 0
+
+
+@pytest.mark.parametrize(
+    ("again", "talk", "counters"),
+    [
+        ({}, 1, (1, 1, 0)),
+        ({"content": 2}, 1, (1, 0, 1)),
+        ({"content": 2, "revision": 1}, 1, (2, 0, 0)),
+        ({"content": 2, "revision": 1, "void": True}, 0, (2, 0, 0)),
+    ],
+    ids=["duplicate", "conflict", "revised", "void"],
+)
+def test_the_same_fact_again(again: dict[str, Any], talk: int, counters: tuple[int, int, int]) -> None:
+    """Repeated it is dropped, with other content dead-lettered, in a higher revision it replaces, void it is gone."""
+    engine = engine_after(fact(0), fact(1, **again))
+
+    assert count(engine) == talk
+    assert (engine.rows, engine.duplicates, engine.dead) == counters
+
+
+def test_a_lower_revision_that_comes_later_is_kept_and_not_counted() -> None:
+    """It stands in `events`, marked with the revision that counts."""
+    engine = engine_after(fact(0, 2, revision=2), fact(1))
+
+    assert count(engine) == 1
+    assert [(row.revision, row.superseded_by) for row in engine.freeze().events] == [(2, 0), (0, 2)]
+
+
+def test_a_fact_that_moves_within_the_partition_counts_for_its_new_agent() -> None:
+    """The old agent's minute is taken back, and the old row is marked."""
+    engine = engine_after(fact(0), fact(1, 2, revision=1, agent="a2"))
+
+    assert (count(engine), count(engine, "a2")) == (0, 1)
+    assert [(r.subject, r.revision, r.superseded_by) for r in engine.freeze().events if r.superseded_by] == [
+        ("agent:a1", 0, 1)
+    ]
+
+
+def asked(offset: int, revision: int) -> Item:
+    """Another partition has a higher revision of h0."""
+    moved = ("acd", "h0", "contact_handled")
+    record = RefoldAsked(at=from_ms(DAWN), moved=moved, revision=revision, why="moved")
+    return Item(offset, DAWN + offset * MINUTE_MS, b"", b"", record)
+
+
+def test_a_fact_that_went_to_another_partition_is_taken_back_once() -> None:
+    """However often it goes on from there: a1 here, then b, then c."""
+    engine = engine_after(fact(0), asked(1, 1), asked(2, 2))
+
+    assert count(engine) == 0
+
+
+def test_a_fact_that_comes_back_is_asked_of_the_others_again() -> None:
+    """Revision 2 is a1's again: the partition that had revision 1 must give it up."""
+    engine = engine_after(fact(0), asked(1, 1), fact(2, 3, revision=2))
+
+    assert count(engine) == 1
+    assert [ask.revision for ask in engine.take_outbox().asks] == [2]
+
+
+def test_the_new_owner_of_a_moved_fact_asks_the_others() -> None:
+    """A higher revision of what this partition never saw may count elsewhere."""
+    engine = engine_after(fact(0, 2, revision=1))
+
+    (ask,) = engine.take_outbox().asks
+    assert (ask.moved, ask.revision) == (("acd", "h0", "contact_handled"), 1)
+
+
+def test_a_higher_revision_of_another_partitions_fact_is_not_taken_back_here() -> None:
+    """It only asks."""
+    prior = Known(3, 7, 0, 1, DAWN, fact(0).payload)
+    engine = engine_after(replace(fact(0, 2, revision=1), prior=prior))
+
+    assert count(engine) == 1
+    assert len(engine.take_outbox().asks) == 1
+
+
+@pytest.mark.parametrize(("offset", "duplicates"), [(4, 1), (5, 0), (6, 0)])
+def test_a_stored_copy_counts_only_when_it_came_before(offset: int, duplicates: int) -> None:
+    """After a crash the store holds the very record that is replayed: it is no duplicate of itself."""
+    prior = Known(0, offset, 0, 1, DAWN, b"")
+
+    engine = engine_after(replace(fact(5), prior=prior))
+
+    assert engine.duplicates == duplicates
+
+
+def test_an_id_is_forgotten_only_when_stored_and_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both must be: the store has it, and enough newer ones are there."""
+    monkeypatch.setattr(identity, "REMEMBERED", 2)
+    engine = engine_after(*(handled(number, number) for number in range(5)))
+
+    engine.acknowledged(0)
+    after_one = len(engine.remembered.known)
+    engine.acknowledged(4)
+
+    assert (after_one, len(engine.remembered.known)) == (4, 2)
+
+
+def test_what_may_have_been_forgotten_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown id at or before the newest forgotten instant; not one after it."""
+    monkeypatch.setattr(identity, "REMEMBERED", 2)
+    engine = engine_after(*(handled(number, number) for number in range(5)))
+    engine.acknowledged(4)
+
+    asked_for = [engine.needs_lookup(_event(handled(9, minute))) for minute in (1, 2, 2.5)]
+
+    assert asked_for == [True, True, False]
+
+
+def _event(item: Item) -> FloorEvent:
+    assert isinstance(item.record, ContactHandled)
+    return item.record

@@ -1,0 +1,130 @@
+"""After a crash at any point the engine says and counts what it would have said and counted without it (P2, P3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.alerts import Transition
+from schemas.events import ContactHandled, StateChanged
+from schemas.times import MINUTE_MS, from_ms
+from streams.core.log import Contribution, Item, version_of
+from tests.streams.floors import DAWN, Fact, facts, in_log, item_of
+from tests.streams.oracle import Sent
+from tests.streams.runs import STEPS, Run, new_engine, restarted
+from tests.streams.shelf import EPOCH
+
+
+def small_state(run: Run) -> dict[str, Any]:
+    """The subjects' states as a restart would find them, without sums that came to 0."""
+    bodies: dict[str, Any] = {}
+    for key, subject in run.engine.subjects.items():
+        body = subject.dump()
+        days = {day: {c: v for c, v in sums.items() if v} for day, sums in body["days"].items()}
+        rules = {rule: state for rule, state in body["rules"].items() if state["sequence"]}
+        bodies[key] = {"days": {d: s for d, s in days.items() if s}, "rules": rules, "open": body["waiting"]}
+    return bodies
+
+
+def said_since(run: Run, after: int) -> tuple[list[tuple[Transition, int]], list[Contribution]]:
+    """What a run said beyond an offset; a mark that brings no sums says nothing of its own."""
+    first = version_of(EPOCH, after)
+    given = [contribution for contribution in run.given if contribution.version > first and contribution.sums]
+    return [said for said in run.said if said[1] > first], given
+
+
+def crash(run: Run, how: str) -> None:
+    """The worker dies with a flush frozen: nothing of it is written, or everything but its checkpoint."""
+    run.freeze()
+    assert run.under_way is not None
+    if how == "before_subjects":
+        run.shelf.write(run.under_way, subjects=False)
+
+
+def replayed(
+    items: list[Item], steps: list[str], at: int, how: str, *, event_clock: bool, refold: bool = True
+) -> tuple[Run, int]:
+    """A run that dies after `at` items and goes on from its checkpoint; and that checkpoint."""
+    run = Run(new_engine(event_clock=event_clock))
+    run.fold(items[:1])
+    run.finish()
+    run.fold(items[1:at], steps)
+    crash(run, how)
+    after = restarted(run, refold=refold)
+    boundary = after.engine.boundary
+    after.fold(items[boundary + 1 :])
+    after.finish()
+    return after, boundary
+
+
+def unbroken(items: list[Item], *, event_clock: bool) -> Run:
+    """The run without a crash, and without a flush before its end."""
+    run = Run(new_engine(event_clock=event_clock))
+    run.fold(items)
+    run.finish()
+    return run
+
+
+@pytest.mark.parametrize("event_clock", [False, True])
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    what=facts(12),
+    steps=st.lists(st.sampled_from(STEPS), max_size=30),
+    where=st.floats(0, 1),
+    how=st.sampled_from(["nothing", "before_subjects"]),
+)
+def test_a_crash_changes_nothing(event_clock: bool, what: list[Fact], steps: list[str], where: float, how: str) -> None:
+    """Same panes, same transitions with the same ids and sequences, same contributions, same small state."""
+    items = [item_of(sent) for sent in in_log(what, event_clock=event_clock)]
+
+    broken, boundary = replayed(items, steps, 1 + round(where * (len(items) - 1)), how, event_clock=event_clock)
+
+    whole = unbroken(items, event_clock=event_clock)
+    assert broken.panes() == whole.panes()
+    assert small_state(broken) == small_state(whole)
+    assert said_since(broken, -1) == said_since(whole, boundary)
+
+
+def handled(number: int, minute: float) -> Item:
+    """A contact of a1 that ended then."""
+    at = from_ms(DAWN + round(minute * MINUTE_MS))
+    event = ContactHandled(source="acd", id=f"h{number}", at=at, contact="c", agent="a1", started_at=at, talk_s=30.0)
+    return item_of(Sent(number, DAWN + round(minute * MINUTE_MS), event, 1))
+
+
+def test_panes_above_the_checkpoint_would_count_twice_without_the_refold() -> None:
+    """The negative control: what a broken flush left behind must be folded again as of the checkpoint."""
+    items = [handled(number, 0.1 * number) for number in range(6)]
+
+    right, _ = replayed(items, [], 4, "before_subjects", event_clock=False)
+    wrong, _ = replayed(items, [], 4, "before_subjects", event_clock=False, refold=False)
+
+    place = ("agent:a1", DAWN // MINUTE_MS, "", "voice")
+    assert right.panes()[place].sums["handled"] == 6
+    assert wrong.panes()[place].sums["handled"] == 9
+
+
+def away(number: int, minute: float, state: Any = "away") -> Item:
+    """a1 goes away then."""
+    at = DAWN + round(minute * MINUTE_MS)
+    event = StateChanged(source="acd", id=f"s{number}", at=from_ms(at), agent="a1", state=state)
+    return item_of(Sent(number, at, event, 1))
+
+
+def test_time_never_goes_back_over_a_restart() -> None:
+    """A due instant that passed while nothing came of it is not gone through again."""
+    #   08:00 away      08:05 ready      08:10 away would be due      08:20 crash
+    run = Run(new_engine(event_clock=False))
+    run.fold([away(0, 0), away(1, 5, "ready")])
+    run.finish()
+    run.fold([handled(2, 20)])
+    run.finish()
+
+    after = restarted(run)
+    after.engine.apply(handled(3, 20.05))
+
+    assert after.engine.clock == DAWN + round(20.05 * MINUTE_MS)
+    assert [t.at for t, _ in after.engine.take_outbox().transitions if t.at < from_ms(DAWN + 20 * MINUTE_MS)] == []
