@@ -60,6 +60,10 @@ class Clockwork:
         self.now = max(self.now, to)
         self._mark_minute()
 
+    def is_due(self, now: int) -> bool:
+        """True when something would happen by time alone up to an instant, if a record said that it has come."""
+        return self.now >= 0 and self._next(now) is not None
+
     def catch_up(self, subject: Subject) -> None:
         """Bring the windows of a subject that was idle to the present minute."""
         subject.rolling.slide(minute_of(self.now), subject.panes)

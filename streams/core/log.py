@@ -7,8 +7,9 @@ from typing import Any
 
 from schemas.alerts import Judge, Transition
 from schemas.errors import InvalidEvent
-from schemas.events import Control, FloorEvent, RefoldAsked
+from schemas.events import Control, FloorEvent, RefoldAsked, subject_of
 from schemas.registry import Registry
+from schemas.times import to_ms
 from streams.core.facts import CellKey
 from streams.core.identity import Known
 from streams.core.panes import Pane
@@ -68,6 +69,26 @@ class EventRow:
     broker_ms: int
     ingest: int
     version: int
+
+
+def event_row(event: FloorEvent, item: Item, superseded_by: int, version: int) -> EventRow:
+    """The row of an event that was accepted, or marked, by the record of a version."""
+    return EventRow(
+        event.type,
+        subject_of(event),
+        to_ms(event.at),
+        event.source,
+        event.id,
+        event.revision,
+        event.void,
+        superseded_by,
+        item.payload,
+        item.content,
+        item.offset,
+        item.broker_ms,
+        item.ingest,
+        version,
+    )
 
 
 @dataclass(frozen=True, slots=True)

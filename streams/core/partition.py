@@ -39,6 +39,7 @@ from streams.core.log import (
     Stored,
     SubjectRow,
     WindowRow,
+    event_row,
     version_of,
 )
 from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS
@@ -51,6 +52,8 @@ FUTURE_MS = 2 * MINUTE_MS
 """An event further ahead of its broker time is dead-lettered."""
 RETENTION_MS = 35 * DAY_MS
 """Raw events are kept this long after they were stored."""
+BELOW_ALL = 0
+"""Version of a revision that came after a higher one: its row, where it was stored before, stands as it is."""
 ELSEWHERE = -1
 """Partition of a fact that went to another key: it is taken back once."""
 
@@ -157,9 +160,10 @@ class PartitionEngine:
     def _accept(self, event: FloorEvent, item: Item, known: Known | None, *, is_newest: bool) -> None:
         self.rows += 1
         at = to_ms(event.at)
-        self.events.append(self._row(event, item, 0 if is_newest or known is None else known.revision))
-        if not is_newest:
+        if known is not None and not is_newest:
+            self.events.append(event_row(event, item, known.revision, BELOW_ALL))
             return
+        self.events.append(event_row(event, item, 0, self.version))
         reference = self.clock if self.event_clock else item.broker_ms
         is_history = at < reference - HISTORY_MS
         if known is not None:
@@ -188,7 +192,7 @@ class PartitionEngine:
     def take_back(self, old: FloorEvent, known: Known, by_revision: int) -> None:
         """Unfold an event that a higher revision replaced, and mark its row."""
         old_item = Item(known.offset, 0, known.payload, b"", old, content=known.content)
-        self.events.append(self._row(old, old_item, by_revision))
+        self.events.append(event_row(old, old_item, by_revision, self.version))
         if old.void:
             return
         subject = self.subject(subject_of(old))
@@ -295,24 +299,6 @@ class PartitionEngine:
     def _bury(self, item: Item, reason: str, detail: str) -> None:
         self.dead += 1
         self.out.letters.append(Letter(item.offset, reason, detail, item.key, item.payload, item.ingest))
-
-    def _row(self, event: FloorEvent, item: Item, superseded_by: int) -> EventRow:
-        return EventRow(
-            event.type,
-            subject_of(event),
-            to_ms(event.at),
-            event.source,
-            event.id,
-            event.revision,
-            event.void,
-            superseded_by,
-            item.payload,
-            item.content,
-            item.offset,
-            item.broker_ms,
-            item.ingest,
-            self.version,
-        )
 
     def take_outbox(self) -> Outbox:
         """What is to be produced since the last call; the transitions also go into the next flush."""

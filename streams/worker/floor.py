@@ -34,6 +34,7 @@ from streams.worker.sending import Sender
 
 SILENT_S = 5.0
 """The owner ticks a partition that was silent for this long, under the wall clock."""
+LOOK_S = 0.5
 LOOKUP_RETRY_S = 1.0
 REVOKE_WAIT_S = 5.0
 
@@ -144,13 +145,15 @@ class Floor:
         await self.flusher.send_outboxes()
 
     async def tick_forever(self) -> None:
-        """Under the wall clock, tell silent partitions that time goes on."""
+        """Under the wall clock, tell silent partitions that time goes on: at once where something is due by now."""
         while not self._config.event_clock:
-            await asyncio.sleep(1.0)
-            for partition in list(self.hops.engines):
-                if monotonic() - self._heard.get(partition, 0.0) >= SILENT_S:
+            await asyncio.sleep(LOOK_S)
+            now = self._now_ms()
+            for partition, engine in list(self.hops.engines.items()):
+                silent = monotonic() - self._heard.get(partition, 0.0)
+                if silent >= SILENT_S or (silent >= LOOK_S and engine.time.is_due(now)):
                     self._heard[partition] = monotonic()
-                    await self._sender.tick(partition, encode(Ticked(at=from_ms(self._now_ms()))))
+                    await self._sender.tick(partition, encode(Ticked(at=from_ms(now))))
 
     def _turn(self) -> tuple[int, int | None] | None:
         now = monotonic()

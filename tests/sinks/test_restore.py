@@ -101,6 +101,17 @@ def test_a_revision_above_the_checkpoint_has_not_happened_yet(client: Client, is
     }
 
 
+def test_a_repeat_of_a_replaced_revision_leaves_its_row_as_it_was(client: Client) -> None:
+    """It would else seem to have come first after the revision that replaced it, and be missed at a restart."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, fact(0))
+    flushed(client, engine, fact(1, 2, revision=1), fact(2))
+
+    found = client.query("SELECT revision, offset, superseded_by FROM events FINAL ORDER BY revision").result_rows
+
+    assert found == [(0, 0, 1), (1, 1, 0)]
+
+
 def test_a_late_minute_is_written_again_whole(client: Client) -> None:
     """A contact two hours late joins what was counted in its minute."""
     engine = new_engine(event_clock=False)

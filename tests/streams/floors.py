@@ -36,7 +36,9 @@ DAYS_LATER = DAWN + 20 * 24 * HOUR_MS
 _AGENTS = st.sampled_from(["a1", "a1", "a2"])
 _QUEUES = st.sampled_from(["sales", "help"])
 _SECONDS = st.sampled_from([0.0, 4.0, 5.001, 10.0, 59.5, 61.25, 600.0])
-_STATES: st.SearchStrategy[Any] = st.sampled_from(["ready", "ringing", "on_contact", "hold", "wrap", "away", "away", "offline"])
+_STATES: st.SearchStrategy[Any] = st.sampled_from(
+    ["ready", "ringing", "on_contact", "hold", "wrap", "away", "away", "offline"]
+)
 _AT = st.one_of(
     st.integers(0, 3 * HOUR_MS),
     st.integers(0, 200).map(lambda minute: minute * MINUTE_MS),
