@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from schemas.events import Control, FloorEvent, decode
-from streams.core.identity import REMEMBERED, Known, identity_of
+from streams.core.identity import ELSEWHERE, REMEMBERED, Known, joined
+from streams.core.log import version_of
 from streams.core.spans import Identity
 
 if TYPE_CHECKING:
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
 
 _BORN = "bitShiftLeft(toUInt64(epoch), 48) + offset"
 """The version a row had before another revision marked it."""
-_KNOWN = "partition, offset, revision, content, toUnixTimestamp64Milli(at), payload, source, id, toString(type)"
+_KNOWN = (
+    "partition, offset, revision, content, toUnixTimestamp64Milli(at), payload,"
+    " toUnixTimestamp64Milli(broker_at), ingest, epoch, source, id, toString(type)"
+)
 
 
 def current_events(client: Client, subject: str, from_ms: int, to_ms: int, limit: int) -> list[tuple[int, FloorEvent]]:
@@ -37,50 +42,65 @@ def current_events(client: Client, subject: str, from_ms: int, to_ms: int, limit
 
 
 def last_known(client: Client, partition: int, limit: int) -> tuple[list[tuple[Identity, Known]], int]:
-    """The last ids of a partition up to a version, oldest first, and the newest time among all older ones (or -1)."""
-    counts = "(superseded_by = 0 OR version > {limit:UInt64})"
-    where = f"partition = {{partition:UInt16}} AND {_BORN} <= {{limit:UInt64}} AND {counts}"
+    """
+    The last ids of a partition up to a version, oldest first, and the newest time among all older ones (or -1).
+
+    A fact whose higher revision went to another key is known as held elsewhere, in that revision.
+    """
+    where = f"partition = {{partition:UInt16}} AND {_BORN} <= {{limit:UInt64}} AND version > 0"
+    replaced = "superseded_by > 0 AND version <= {limit:UInt64}"
     rows = client.query(
-        f"SELECT {_KNOWN} FROM events WHERE {where} ORDER BY epoch DESC, offset DESC LIMIT {{most:UInt32}}",
+        f"SELECT {_KNOWN}, if({replaced}, superseded_by, 0) FROM events FINAL WHERE {where}"
+        " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32}",
         parameters={"partition": partition, "limit": limit, "most": REMEMBERED},
     ).result_rows
-    known = [_known(row) for row in reversed(rows)]
+    known = [_as_of(row) for row in reversed(rows)]
     if len(known) < REMEMBERED:
         return known, -1
+    oldest = known[0][1]
     older = client.query(
-        f"SELECT toUnixTimestamp64Milli(max(at)) FROM events WHERE {where} AND offset < {{oldest:UInt64}}",
-        parameters={"partition": partition, "limit": limit, "oldest": known[0][1].offset},
+        f"SELECT toUnixTimestamp64Milli(max(at)) FROM events WHERE {where} AND {_BORN} < {{oldest:UInt64}}",
+        parameters={"partition": partition, "limit": limit, "oldest": version_of(oldest.epoch, oldest.offset)},
     ).result_rows
     return known, int(older[0][0])
 
 
-def look_up(client: Client, events: Sequence[FloorEvent]) -> dict[Identity, Known]:
-    """What ClickHouse knows of the identities of some events: the highest revision of each."""
-    if not events:
-        return {}
-    ids = sorted({event.id for event in events})
+def look_up(client: Client, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:
+    """All rows that ClickHouse has of some identities."""
+    found: dict[Identity, list[Known]] = {}
+    if not identities:
+        return found
+    ids = sorted({identity.split("\x1f")[1] for identity in identities})
     rows = client.query(
-        f"SELECT {_KNOWN} FROM events WHERE id IN {{ids:Array(String)}} ORDER BY revision, version",
-        parameters={"ids": ids},
+        f"SELECT {_KNOWN} FROM events WHERE id IN {{ids:Array(String)}}", parameters={"ids": ids}
     ).result_rows
-    wanted = {identity_of(event) for event in events}
-    return {identity: known for identity, known in map(_known, rows) if identity in wanted}
+    wanted = set(identities)
+    for identity, known in map(_known, rows):
+        if identity in wanted:
+            found.setdefault(identity, []).append(known)
+    return found
 
 
-def _known(row: Sequence[object]) -> tuple[Identity, Known]:
-    partition, offset, revision, content, at_ms, payload, source, id_, type_ = row
-    known = Known(
-        int(str(partition)),
-        int(str(offset)),
-        int(str(revision)),
-        int(str(content)),
-        int(str(at_ms)),
-        str(payload).encode(),
+def _as_of(row: Sequence[Any]) -> tuple[Identity, Known]:
+    identity, known = _known(row[:-1])
+    return identity, replace(known, partition=ELSEWHERE, revision=int(row[-1])) if row[-1] else known
+
+
+def _known(row: Sequence[Any]) -> tuple[Identity, Known]:
+    partition, offset, revision, content, at_ms, payload, broker_ms, ingest, epoch, source, id_, type_ = row
+    return joined(source, id_, type_), Known(
+        int(partition),
+        int(offset),
+        int(revision),
+        int(content),
+        int(at_ms),
+        payload.encode(),
+        int(broker_ms),
+        int(ingest),
+        int(epoch),
     )
-    return f"{source}\x1f{id_}\x1f{type_}", known
 
 
-def chunks(events: Iterable[FloorEvent], size: int = 2_000) -> list[list[FloorEvent]]:
-    """Events in lists of at most `size`, so that a query stays small."""
-    events = list(events)
-    return [events[i : i + size] for i in range(0, len(events), size)]
+def chunks(identities: Sequence[Identity], size: int = 2_000) -> list[Sequence[Identity]]:
+    """Identities in lists of at most `size`, so that a query stays small."""
+    return [identities[i : i + size] for i in range(0, len(identities), size)]

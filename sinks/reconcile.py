@@ -100,7 +100,7 @@ def _count_differences(client: Client, mark: _Mark) -> Iterator[Difference]:
         yield Difference("offsets", where, f"{mark.boundary + 1} accounted for", f"{mark.counted} + {gaps} in gaps")
     stored = _one(
         client,
-        "SELECT count() FROM events FINAL WHERE partition = {p:UInt16}"
+        "SELECT count() FROM events FINAL WHERE partition = {p:UInt16} AND version > 0"
         " AND bitShiftLeft(toUInt64(epoch), 48) + offset <= {limit:UInt64}",
         {"p": mark.partition, "limit": mark.limit},
     )

@@ -94,7 +94,7 @@ def event_row(row: EventRow, frozen: Frozen) -> tuple[Any, ...]:
     """A row of `events`."""
     return (
         row.type, row.subject, row.at_ms, row.source, row.id, row.revision, int(row.void), row.superseded_by,
-        row.payload, row.content, frozen.topic, frozen.partition, row.offset, frozen.epoch,
+        row.payload, row.content, frozen.topic, frozen.partition, row.offset, row.epoch,
         row.broker_ms, row.ingest, row.version,
     )  # fmt: skip
 

@@ -13,7 +13,6 @@ from alerting.judge import RuleJudge
 from alerting.load import load_rules
 from alerting.rules import RuleSet
 from schemas.errors import Unavailable
-from schemas.events import FloorEvent
 from schemas.topics import CONTRIBUTIONS, EVENTS
 from sinks.clickhouse import ClickHouseSink, sorted_error
 from sinks.raw import chunks, look_up
@@ -48,11 +47,11 @@ class ClickHouseStorage:
             checkpoint = read_checkpoint(client, CONTRIBUTIONS, 0, 2, epoch)
             return (checkpoint, read_bodies(client, 0, 2)) if checkpoint else None
 
-    def look_up(self, events: Sequence[FloorEvent]) -> dict[Identity, Known]:
+    def look_up(self, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:
         """What is stored of some identities."""
-        found: dict[Identity, Known] = {}
+        found: dict[Identity, list[Known]] = {}
         with self._client() as client:
-            for chunk in chunks(events):
+            for chunk in chunks(identities):
                 found |= look_up(client, chunk)
         return found
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from alerting.load import load_rules
 from alerting.rules import Rule, RuleSet
 from alerting.starter import STARTER_FILE, starter_pack, starter_text
+from floorpulse.cli.exits import guarded
 from schemas.errors import ConfigError
 
 _PLAIN_WIDTH = 180
@@ -20,8 +21,8 @@ _PLAIN_WIDTH = 180
 def register(app: typer.Typer) -> None:
     """Add `rules check` and `rules show`."""
     rules = typer.Typer(help="Rules: check a file, show the starter pack.", no_args_is_help=True)
-    rules.command("check")(check)
-    rules.command("show")(show)
+    rules.command("check")(guarded(check))
+    rules.command("show")(guarded(show))
     app.add_typer(rules, name="rules")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from floorpulse.cli.exits import guarded
 from floorpulse.settings import load_settings
 
 
@@ -15,6 +16,7 @@ def register(app: typer.Typer) -> None:
     """Add `floorpulse web`."""
 
     @app.command("web")
+    @guarded
     def web(
         data: Annotated[Path | None, typer.Option("--data", help="Data folder of the floor.")] = None,
     ) -> None:

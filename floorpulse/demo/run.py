@@ -140,7 +140,9 @@ class Demo:
     def _standing(self) -> str:
         now = floor_now(self._client)
         local = f"{now.at.astimezone(zone(self._plan.timezone)):%H:%M:%S}" if now.at else "--:--:--"
-        return f"{local}  {now.events:,} of {self.sent:,} events  {now.waiting} wait  {now.firing} alerts fire"
+        waiting = count(now.waiting, "customer waits", "customers wait")
+        firing = count(now.firing, "alert fires", "alerts fire")
+        return f"{local}  {now.events:,} of {self.sent:,} events  {waiting}  {firing}"
 
 
 @contextmanager

@@ -17,11 +17,22 @@ from datetime import date, timedelta
 from typing import Any
 
 from schemas.alerts import Judge, Judgement, RuleState, Transition
+from schemas.errors import InvalidEvent
 from schemas.registry import Registry
 from schemas.times import MINUTE_MS, day_end, day_of, day_start
 from schemas.topics import CONTRIBUTIONS
 from streams.core.clockwork import DAY_GRACE_MS
-from streams.core.log import Checkpoint, Contribution, Frozen, Outbox, Revision, SubjectRow, WindowRow, version_of
+from streams.core.log import (
+    Checkpoint,
+    Contribution,
+    Frozen,
+    Letter,
+    Outbox,
+    Revision,
+    SubjectRow,
+    WindowRow,
+    version_of,
+)
 from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, Panes, Rolling, add_to
 from streams.core.subject import KEPT_DAYS
 from streams.core.views import GroupAt, site_of
@@ -93,7 +104,7 @@ class GroupEngine:
         self.unflushed: list[tuple[Transition, int]] = []
         self.touched: set[str] = set()
         self.closing: dict[str, tuple[int, date]] = {}
-        self.rows = self.controls = 0
+        self.rows = self.controls = self.dead = 0
         self._replayed: dict[int, int] = {}
         """partition -> its newest mark in the replay: what a restarted partition repeated counts once."""
 
@@ -126,6 +137,12 @@ class GroupEngine:
         ready = min(self.marks.values())
         while self.judged < ready:
             self._judge_minute(self._next_minute(ready))
+
+    def bury(self, offset: int, key: bytes, value: bytes, fault: InvalidEvent) -> None:
+        """A message that is neither a contribution nor a control record goes to the dead letters."""
+        self.boundary = offset
+        self.dead += 1
+        self.out.letters.append(Letter(offset, fault.reason, fault.detail, key, value, 0))
 
     def revise(self, offset: int, revision: Revision) -> None:
         """A revision of the registry or of the rules holds from here on."""
@@ -278,12 +295,13 @@ class GroupEngine:
             "registry": self.registry.revision,
             "rules": self.judge.revision,
         }
-        return Checkpoint(self.boundary, self.clock, self.rows, 0, 0, self.controls, body)
+        return Checkpoint(self.boundary, self.clock, self.rows, 0, self.dead, self.controls, body)
 
     def load(self, checkpoint: Checkpoint, bodies: dict[str, dict[str, Any]]) -> int:
         """Set the state at a checkpoint; returns the offset from which `replay` must be fed."""
         body = checkpoint.body
-        self.boundary, self.rows, self.controls = checkpoint.boundary, checkpoint.rows, checkpoint.controls
+        self.boundary, self.rows = checkpoint.boundary, checkpoint.rows
+        self.controls, self.dead = checkpoint.controls, checkpoint.dead
         self.judged = body["judged"]
         self.marks = {int(partition): mark for partition, mark in body["marks"].items()}
         self.closing = {site: (due, date.fromisoformat(day)) for site, (due, day) in body["closing"].items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,9 @@ from streams.core.spans import Identity
 
 REMEMBERED = 25_000
 """An id is forgotten only after ClickHouse has it and this many newer ones are there."""
+
+ELSEWHERE = -1
+"""The partition of a fact whose higher revision went to another key."""
 
 Standing = Literal["new", "duplicate", "conflict", "newer", "older"]
 
@@ -24,11 +28,32 @@ class Known:
     content: int
     at_ms: int
     payload: bytes
+    broker_ms: int = 0
+    ingest: int = 0
+    epoch: int = 0
+
+
+def prior_of(found: Iterable[Known], partition: int, offset: int, below: int | None = None) -> Known | None:
+    """
+    The highest revision among stored rows that came before a record of a partition.
+
+    A replayed record finds itself, and what came after it in its own partition: neither counts. With `below`, only
+    this partition's revisions lower than that.
+    """
+    before = [known for known in found if known.partition != partition or known.offset < offset]
+    if below is not None:
+        before = [known for known in before if known.partition == partition and known.revision < below]
+    return max(before, key=lambda known: (known.revision, known.offset), default=None)
 
 
 def identity_of(event: FloorEvent) -> Identity:
     """The identity of a fact, whatever key or time it carries."""
-    return f"{event.source}\x1f{event.id}\x1f{event.type}"
+    return joined(event.source, event.id, event.type)
+
+
+def joined(source: str, id_: str, type_: str) -> Identity:
+    """The identity of (source, id, type)."""
+    return f"{source}\x1f{id_}\x1f{type_}"
 
 
 def standing(revision: int, content: int, known: Known | None) -> Standing:

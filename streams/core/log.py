@@ -69,6 +69,7 @@ class EventRow:
     broker_ms: int
     ingest: int
     version: int
+    epoch: int
 
 
 def event_row(event: FloorEvent, item: Item, superseded_by: int, version: int) -> EventRow:
@@ -88,6 +89,7 @@ def event_row(event: FloorEvent, item: Item, superseded_by: int, version: int) -
         item.broker_ms,
         item.ingest,
         version,
+        version >> OFFSET_BITS,
     )
 
 

@@ -59,7 +59,9 @@ class Panes:
         self.dirty: set[tuple[int, CellKey]] = set()
         self.newest = -1
 
-    def add(self, minute: int, cell: CellKey, sums: Sums, sign: int, version: int, handle_ms: int | None) -> None:
+    def add(
+        self, minute: int, cell: CellKey, sums: Sums, sign: int, version: int, handle_ms: int | None = None
+    ) -> None:
         """Add to the pane of a minute."""
         cells = self.minutes.get(minute)
         if cells is None:

@@ -7,6 +7,8 @@ time is gone through in order (`streams.core.clockwork`). `freeze` hands out wha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -27,7 +29,7 @@ from schemas.times import DAY_MS, MINUTE_MS, day_start, from_ms, minute_of, to_m
 from schemas.topics import EVENTS
 from streams.core.clockwork import Clockwork
 from streams.core.groups_of import GroupSums
-from streams.core.identity import Known, Remembered, identity_of, standing
+from streams.core.identity import ELSEWHERE, Known, Remembered, identity_of, joined, prior_of, standing
 from streams.core.log import (
     Checkpoint,
     EventRow,
@@ -43,6 +45,7 @@ from streams.core.log import (
     version_of,
 )
 from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS
+from streams.core.spans import Identity
 from streams.core.subject import Changed, Delta, Subject, fold, unfold
 from streams.core.windows_of import window_rows
 
@@ -54,8 +57,6 @@ RETENTION_MS = 35 * DAY_MS
 """Raw events are kept this long after they were stored."""
 BELOW_ALL = 0
 """Version of a revision that came after a higher one: its row, where it was stored before, stands as it is."""
-ELSEWHERE = -1
-"""Partition of a fact that went to another key: it is taken back once."""
 
 
 class PartitionEngine:
@@ -92,12 +93,23 @@ class PartitionEngine:
         """The version of what the record at hand changes."""
         return version_of(self.epoch, self.boundary)
 
-    def needs_lookup(self, event: FloorEvent) -> bool:
-        """True when only ClickHouse can tell whether the event is known."""
-        if self.remembered.get(identity_of(event)) is not None:
-            return False
-        at = to_ms(event.at)
-        return event.revision > 0 or at <= self.remembered.evicted_until or at < self.clock - HISTORY_MS
+    def asks_for(self, item: Item) -> Identity | None:
+        """The identity that must be looked up in ClickHouse before an item is applied; None where memory can tell."""
+        record = item.record
+        if record is None or isinstance(record, Control):
+            moved = isinstance(record, RefoldAsked) and record.moved
+            return joined(*moved) if moved else None
+        identity = identity_of(record)
+        if self.remembered.get(identity) is not None:
+            return None
+        at = to_ms(record.at)
+        is_old = at <= self.remembered.evicted_until or at < self.clock - HISTORY_MS
+        return identity if is_old or record.revision > 0 else None
+
+    def prior_of(self, item: Item, found: Iterable[Known]) -> Known | None:
+        """What came before an item among the stored rows of the identity it asked for."""
+        below = item.record.revision if isinstance(item.record, RefoldAsked) else None
+        return prior_of(found, self.partition, item.offset, below)
 
     def apply(self, item: Item) -> None:
         """Fold the next record of the log."""
@@ -141,7 +153,7 @@ class PartitionEngine:
             self._bury(item, "too_late", "at: older than the raw events that are kept")
             return
         identity = identity_of(event)
-        known = self.remembered.get(identity) or self._elsewhere(item)
+        known = self.remembered.get(identity) or item.prior
         verdict = standing(event.revision, item.content, known)
         if verdict == "duplicate":
             self.duplicates += 1
@@ -150,19 +162,14 @@ class PartitionEngine:
         else:
             self._accept(event, item, known if verdict != "new" else None, is_newest=verdict != "older")
 
-    def _elsewhere(self, item: Item) -> Known | None:
-        """What was looked up; a hit in this partition counts only when it came before."""
-        prior = item.prior
-        if prior is not None and prior.partition == self.partition and prior.offset >= item.offset:
-            return None
-        return prior
-
     def _accept(self, event: FloorEvent, item: Item, known: Known | None, *, is_newest: bool) -> None:
-        self.rows += 1
         at = to_ms(event.at)
         if known is not None and not is_newest:
-            self.events.append(event_row(event, item, known.revision, BELOW_ALL))
+            self.duplicates += 1
+            row = event_row(event, item, known.revision, BELOW_ALL)
+            self.events.append(replace(row, epoch=self.epoch))
             return
+        self.rows += 1
         self.events.append(event_row(event, item, 0, self.version))
         reference = self.clock if self.event_clock else item.broker_ms
         is_history = at < reference - HISTORY_MS
@@ -170,14 +177,26 @@ class PartitionEngine:
             self._replace(known, event)
         elif event.revision > 0:
             self._ask_others(event)
-        content = Known(self.partition, item.offset, event.revision, item.content, at, item.payload)
-        self.remembered.put(identity_of(event), content)
+        self.remembered.put(identity_of(event), self._known(event, item))
         if not event.void:
             subject = self.subject(subject_of(event))
             self.time.forget(subject)
             self._spread(subject, fold(event, item.offset, subject.time, self.clock))
             subject.remember(event, self.clock)
             self._touch(subject, is_history=is_history)
+
+    def _known(self, event: FloorEvent, item: Item) -> Known:
+        return Known(
+            self.partition,
+            item.offset,
+            event.revision,
+            item.content,
+            to_ms(event.at),
+            item.payload,
+            item.broker_ms,
+            item.ingest,
+            self.epoch,
+        )
 
     def _replace(self, known: Known, event: FloorEvent) -> None:
         """Take back the revision that a newer one replaces."""
@@ -191,8 +210,8 @@ class PartitionEngine:
 
     def take_back(self, old: FloorEvent, known: Known, by_revision: int) -> None:
         """Unfold an event that a higher revision replaced, and mark its row."""
-        old_item = Item(known.offset, 0, known.payload, b"", old, content=known.content)
-        self.events.append(event_row(old, old_item, by_revision, self.version))
+        item = Item(known.offset, known.broker_ms, known.payload, b"", old, content=known.content, ingest=known.ingest)
+        self.events.append(replace(event_row(old, item, by_revision, self.version), epoch=known.epoch))
         if old.void:
             return
         subject = self.subject(subject_of(old))
@@ -269,7 +288,7 @@ class PartitionEngine:
 
     def _refold(self, record: RefoldAsked, item: Item) -> None:
         if record.moved is not None:
-            self._give_up("\x1f".join(record.moved), record.revision, item)
+            self._give_up(joined(*record.moved), record.revision, item)
             return
         if record.subject is None or record.from_at is None or record.to_at is None:
             return
@@ -284,7 +303,7 @@ class PartitionEngine:
         self.touched.add(subject.key)
 
     def _give_up(self, identity: str, revision: int, item: Item) -> None:
-        known = self.remembered.get(identity) or self._elsewhere(item)
+        known = self.remembered.get(identity) or item.prior
         if known is None or known.partition != self.partition or known.revision >= revision:
             return
         old = decode(known.payload)

@@ -30,6 +30,9 @@ from streams.core.spans import TTL_MS, Change, Engagement, Span, Timeline
 NOTABLE = 60
 """So many telling contacts (short calls, fatal evaluations) are remembered for rules over days."""
 KEPT_DAYS = 36
+BEFORE_ANY_TTL = -(2**62)
+"""A clock under which no state ends by itself: in order of time, only the last one can."""
+SETTLE_EACH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,16 @@ def _until_ttl(at: int) -> range:
 def fold_all(events: Iterable[tuple[int, FloorEvent]], clock: int) -> Panes:
     """The panes of one subject from its (offset, current event) pairs, as of `clock`: what every pane must equal."""
     time, panes = AgentTime(), Panes()
-    for offset, event in sorted(events, key=lambda pair: pair[0]):
-        for delta in fold(event, offset, time, clock).deltas:
+    in_time = sorted(events, key=lambda pair: (pair[1].at, pair[0]))
+    for done, (offset, event) in enumerate(in_time):
+        for delta in fold(event, offset, time, BEFORE_ANY_TTL).deltas:
             panes.add(delta.minute, delta.cell, delta.sums, delta.sign, offset, delta.handle_ms)
+        if done % SETTLE_EACH == 0:
+            settled = to_ms(event.at) - TTL_MS
+            time.timeline.prune(settled)
+            time.engagement.prune(settled)
+    for delta in _split(time.timeline.expire(clock)):
+        panes.add(delta.minute, delta.cell, delta.sums, delta.sign, 0)
     return panes
 
 

@@ -16,12 +16,12 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from schemas.errors import Unavailable
-from schemas.events import Control, RegistryChanged, RulesApplied, Ticked, encode
+from schemas.errors import InvalidEvent, Unavailable
+from schemas.events import RegistryChanged, RulesApplied, Ticked, encode
 from schemas.times import from_ms
 from schemas.topics import CONTRIBUTIONS, EVENTS
 from streams.core.contributions import decode_contributions
-from streams.core.identity import identity_of
+from streams.core.groups import GroupEngine
 from streams.core.log import Item, Revision
 from streams.core.partition import PartitionEngine
 from streams.worker.decoding import Fetched
@@ -131,18 +131,25 @@ class Floor:
             groups = self.hops.groups
             if groups is None:
                 return
-            message = decode_contributions(record.value or b"")
-            if self.hops.replay_until is not None and record.offset <= self.hops.replay_until:
-                if isinstance(message, list):
-                    groups.replay(record.offset, message)
-                continue
-            self.hops.end_replay()
-            if isinstance(message, list):
-                groups.apply(record.offset, message)
-            else:
-                groups.revise(record.offset, await self._revision(message, groups))
+            await self._contribute(groups, record)
             await asyncio.sleep(0)
         await self.flusher.send_outboxes()
+
+    async def _contribute(self, groups: GroupEngine, record: Fetched) -> None:
+        until = self.hops.replay_until
+        is_replay = until is not None and record.offset <= until
+        if not is_replay:
+            self.hops.end_replay()
+        try:
+            message = decode_contributions(record.value or b"")
+        except InvalidEvent as fault:
+            if not is_replay:
+                groups.bury(record.offset, record.key or b"", record.value or b"", fault)
+            return
+        if isinstance(message, list):
+            (groups.replay if is_replay else groups.apply)(record.offset, message)
+        elif not is_replay:
+            groups.revise(record.offset, await self._revision(message, groups))
 
     async def tick_forever(self) -> None:
         """Under the wall clock, tell silent partitions that time goes on: at once where something is due by now."""
@@ -192,19 +199,14 @@ class Floor:
 
     async def _looked_up(self, engine: PartitionEngine, items: list[Item]) -> list[Item]:
         """The items with what ClickHouse knows of those that memory cannot judge."""
-        asked = [
-            item.record
-            for item in items
-            if item.record is not None and not isinstance(item.record, Control) and engine.needs_lookup(item.record)
-        ]
-        if not asked:
+        asked = [engine.asks_for(item) for item in items]
+        wanted = sorted({identity for identity in asked if identity is not None})
+        if not wanted:
             return items
-        known = await self._blocking(self._storage.look_up, asked)
+        found = await self._blocking(self._storage.look_up, wanted)
         return [
-            replace(item, prior=known[identity_of(item.record)])
-            if item.record is not None and not isinstance(item.record, Control) and identity_of(item.record) in known
-            else item
-            for item in items
+            item if identity is None else replace(item, prior=engine.prior_of(item, found.get(identity, ())))
+            for item, identity in zip(items, asked, strict=True)
         ]
 
     async def _revision(self, record: RegistryChanged | RulesApplied, engine: object) -> Revision:

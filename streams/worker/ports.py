@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from schemas.events import FloorEvent
 from streams.core.identity import Known
 from streams.core.log import Checkpoint, Frozen, Revision, Stored
 from streams.core.spans import Identity
@@ -21,8 +20,8 @@ class Storage(Protocol):
     def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
         """The checkpoint of the contributions and the groups' bodies."""
 
-    def look_up(self, events: Sequence[FloorEvent]) -> dict[Identity, Known]:
-        """What is stored of some identities."""
+    def look_up(self, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:
+        """All rows that are stored of some identities."""
 
     def revision(self, registry: int, rules: int) -> Revision:
         """A revision of the registry with one of the rules; 0 is the empty one."""

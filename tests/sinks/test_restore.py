@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.sinks.test_clickhouse_sink import Crash, crash_at
 from tests.streams.floors import DAWN
 from tests.streams.runs import new_engine
 from tests.streams.test_clockwork import ticked
-from tests.streams.test_identity import fact
+from tests.streams.test_identity import asked, fact
 from tests.streams.test_restart import away, handled
 
 MINUTE = DAWN // 60_000
@@ -163,15 +164,15 @@ def test_a_void_event_counts_for_nothing(client: Client) -> None:
     assert client.query("SELECT count() FROM events FINAL").result_rows == [(2,)]
 
 
-def test_a_lookup_finds_the_highest_revision(client: Client) -> None:
+def test_a_lookup_finds_every_revision(client: Client) -> None:
     """And only identities that were asked for: the same id of another type is another fact."""
     engine = new_engine(event_clock=False)
     flushed(client, engine, fact(0), fact(1, 2, revision=1), handled(2, 3))
-    asked = fact(5).record
 
-    found = look_up(client, [asked])  # type: ignore[list-item]
+    (found,) = look_up(client, ["acd\x1fh0\x1fcontact_handled"]).values()
 
-    assert [(known.revision, known.offset, known.content) for known in found.values()] == [(1, 1, 2)]
+    assert max((known.revision, known.offset, known.content) for known in found) == (1, 1, 2)
+    assert {known.revision for known in found} == {0, 1}
     assert look_up(client, []) == {}
 
 
@@ -196,3 +197,32 @@ def test_beyond_the_last_ids_their_newest_time_is_told(client: Client, monkeypat
 
     assert [found.offset for _, found in known] == [3, 4]
     assert forgotten == DAWN + 2 * 60_000
+
+
+def test_a_replayed_revision_finds_what_it_replaces_by_lookup(client: Client) -> None:
+    """Its own stored copy is no answer: the revision before it is."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, fact(0))
+    with pytest.raises(Crash):
+        flushed(client, engine, fact(1, 2, revision=1, agent="a2"), step="before_subjects")
+    again = restored(client)
+    again.remembered.known.clear()
+    revised = fact(1, 2, revision=1, agent="a2")
+
+    identity = again.asks_for(revised)
+    assert identity is not None
+    again.apply(replace(revised, prior=again.prior_of(revised, look_up(client, [identity])[identity])))
+
+    assert sum(sums.get("handled", 0) for sums, _ in panes(again).values()) == 1
+
+
+def test_a_fact_that_went_to_another_key_stays_known_as_held_elsewhere(client: Client) -> None:
+    """Its old revision sent again to the old key counts nothing, also after a restart."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, fact(0), asked(1, 1))
+    again = restored(client)
+
+    again.apply(fact(2))
+
+    assert sum(sums.get("handled", 0) for sums, _ in panes(again).values()) == 0
+    assert again.duplicates == 1

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from dataclasses import replace as with_
 
 from schemas.alerts import Judge, Transition
-from schemas.events import Control
 from schemas.registry import Floor, Registry
 from streams.core.log import Contribution, Frozen, Item
 from streams.core.partition import PartitionEngine
@@ -78,10 +77,10 @@ class Run:
         return found
 
     def _looked_up(self, item: Item) -> Item:
-        record = item.record
-        if record is None or isinstance(record, Control) or not self.engine.needs_lookup(record):
+        identity = self.engine.asks_for(item)
+        if identity is None:
             return item
-        return with_(item, prior=self.shelf.look_up(record, item.offset))
+        return with_(item, prior=self.engine.prior_of(item, self.shelf.look_up(identity)))
 
 
 def restarted(run: Run, *, refold: bool = True) -> Run:

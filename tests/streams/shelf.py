@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.events import Control, FloorEvent, decode
+from schemas.events import Control, decode
 from streams.core.facts import CellKey
-from streams.core.identity import Known
+from streams.core.identity import Known, joined
 from streams.core.log import Checkpoint, EventRow, Frozen, Stored, version_of
 from streams.core.panes import RESIDENT_MINUTES, Pane
 from streams.core.subject import fold_all
@@ -61,19 +61,14 @@ class Shelf:
             panes += self._fold_again(key, {minute}, limit, mark.clock_ms)
         return Stored(mark, {key: json.loads(body) for key, body in self.bodies.items()}, panes, self._known(limit), -1)
 
-    def look_up(self, event: FloorEvent, before: int) -> Known | None:
-        """The highest revision of a fact that came before an offset."""
-        found = [
-            row
-            for row in self.rows.values()
-            if (row.source, row.id, row.type) == (event.source, event.id, event.type) and row.offset < before
-        ]
-        return _known_of(max(found, key=lambda row: row.revision)) if found else None
+    def look_up(self, identity: str) -> list[Known]:
+        """All rows of a fact."""
+        return [_known_of(row) for row in self.rows.values() if joined(row.source, row.id, row.type) == identity]
 
     def _known(self, limit: int) -> list[tuple[str, Known]]:
         newest: dict[str, EventRow] = {}
         for row in sorted(self.rows.values(), key=lambda row: row.offset):
-            identity = f"{row.source}\x1f{row.id}\x1f{row.type}"
+            identity = joined(row.source, row.id, row.type)
             known = newest.get(identity)
             if version_of(EPOCH, row.offset) <= limit and (known is None or known.revision < row.revision):
                 newest.pop(identity, None)

@@ -119,9 +119,10 @@ def test_a_higher_revision_of_another_partitions_fact_is_not_taken_back_here() -
 @pytest.mark.parametrize(("offset", "duplicates"), [(4, 1), (5, 0), (6, 0)])
 def test_a_stored_copy_counts_only_when_it_came_before(offset: int, duplicates: int) -> None:
     """After a crash the store holds the very record that is replayed: it is no duplicate of itself."""
-    prior = Known(0, offset, 0, 1, DAWN, b"")
+    engine = engine_after()
+    stored = Known(0, offset, 0, 1, DAWN, b"")
 
-    engine = engine_after(replace(fact(5), prior=prior))
+    engine.apply(replace(fact(5), prior=engine.prior_of(fact(5), [stored])))
 
     assert engine.duplicates == duplicates
 
@@ -144,7 +145,7 @@ def test_what_may_have_been_forgotten_is_looked_up(monkeypatch: pytest.MonkeyPat
     engine = engine_after(*(handled(number, number) for number in range(5)))
     engine.acknowledged(4)
 
-    asked_for = [engine.needs_lookup(_event(handled(9, minute))) for minute in (1, 2, 2.5)]
+    asked_for = [engine.asks_for(handled(9, minute)) is not None for minute in (1, 2, 2.5)]
 
     assert asked_for == [True, True, False]
 
