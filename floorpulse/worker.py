@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -17,6 +18,8 @@ from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.topics import EVENTS
 
+GC_THRESHOLDS = (50_000, 50, 50)
+"""Nearly everything that the engine makes is freed by counting: looking for cycles seldom saves a tenth of the time."""
 EXIT_FAILED = 70
 """Exit code after an unexpected error: the supervisor starts the worker again, from its checkpoint."""
 
@@ -25,6 +28,7 @@ def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
     """Run until it is told to stop; exits with 70 after an unexpected error."""
     from streams.worker.app import run_app
 
+    gc.set_threshold(*GC_THRESHOLDS)
     app, metrics = _make_app(settings, name, accept_gap=accept_gap)
     _serve_metrics(settings, metrics, app)
     log = structlog.get_logger(__name__)

@@ -9,6 +9,7 @@ queue, and where both need to know, the reader emits two events.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -283,6 +284,7 @@ AnyRecord = Annotated[FloorEvent | Control, Field(discriminator="type")]
 
 EVENT_ADAPTER: TypeAdapter[FloorEvent] = TypeAdapter(Annotated[FloorEvent, Field(discriminator="type")])
 RECORD_ADAPTER: TypeAdapter[FloorEvent | Control] = TypeAdapter(AnyRecord)
+_VALIDATE: Callable[[bytes], FloorEvent | Control] = RECORD_ADAPTER.validator.validate_json
 
 OfQueue = ContactOffered | ContactAnswered | ContactAbandoned | ContactFlowedOut | TicketChanged
 """Events whose key is the queue; `ContactHandled` joins them where no agent is known."""
@@ -301,7 +303,7 @@ def decode(value: bytes) -> FloorEvent | Control:
     if len(value) > MAX_EVENT_BYTES:
         raise InvalidEvent("oversize", f"{len(value)} bytes, at most {MAX_EVENT_BYTES}")
     try:
-        return RECORD_ADAPTER.validate_json(value)
+        return _VALIDATE(value)
     except ValidationError as error:
         raise InvalidEvent("invalid", first_fault(error)) from None
 

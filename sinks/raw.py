@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Control, FloorEvent, decode
@@ -83,7 +82,7 @@ def look_up(client: Client, identities: Sequence[Identity]) -> dict[Identity, li
 
 def _as_of(row: Sequence[Any]) -> tuple[Identity, Known]:
     identity, known = _known(row[:-1])
-    return identity, replace(known, partition=ELSEWHERE, revision=int(row[-1])) if row[-1] else known
+    return identity, known._replace(partition=ELSEWHERE, revision=int(row[-1])) if row[-1] else known
 
 
 def _known(row: Sequence[Any]) -> tuple[Identity, Known]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -59,6 +60,7 @@ def ingest(  # noqa: PLR0913, PLR0917  one argument is one option of the command
     from floorpulse.settings import load_settings, zone
     from sources.readers.formats import Format
 
+    gc.disable()  # a file is held in memory while it is sorted: looking for cycles in it takes a tenth of the time
     settings = load_settings(data=data)
     columns = _mapping(form, mapping)
     chosen = Format(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streams.core.partition import PartitionEngine
 
 TICK_MS = 5_000
+PRUNE_MINUTES = 5
 DAY_GRACE_MS = 15 * MINUTE_MS
 """Rules over days are judged this long after the end of the site day."""
 NEVER = 2**62
@@ -71,7 +72,7 @@ class Clockwork:
 
     def forget(self, subject: Subject) -> None:
         """Forget what no minute needs any more; before each change and judging, so that a restart changes nothing."""
-        minute = minute_of(self.now)
+        minute = minute_of(self.now) // PRUNE_MINUTES * PRUNE_MINUTES
         if subject.pruned_minute != minute:
             subject.pruned_minute = minute
             subject.prune(minute * MINUTE_MS)
@@ -87,8 +88,13 @@ class Clockwork:
             heapq.heappush(self._heap, (max(state.at + TTL_MS, self.now + 1), subject.key, "ttl"))
 
     def site_of(self, subject: Subject) -> str:
-        """The subject's site now."""
-        return site_of(subject.key, self._engine.registry, max(self.now, 0))
+        """The subject's site in this minute."""
+        site, asked = subject.site
+        minute = minute_of(self.now)
+        if asked != minute:
+            site = site_of(subject.key, self._engine.registry, max(minute * MINUTE_MS, 0))
+            subject.site = (site, minute)
+        return site
 
     def day_of(self, subject: Subject, minute: int) -> str:
         """The site day (ISO) that holds a minute."""
@@ -110,6 +116,8 @@ class Clockwork:
     def registry_changed(self) -> None:
         """Sites or zones may be others now."""
         self._days.clear()
+        for subject in self._engine.subjects.values():
+            subject.site = ("", -1)
         if self.now >= 0:
             self._schedule_closings()
 
@@ -203,7 +211,7 @@ class Clockwork:
         if subject.rolling.last < minute_of(instant - 1):
             subject.rolling.slide(minute_of(instant - 1), subject.panes)
         subject.rolling.has_moved = False
-        view = SubjectAt(subject, engine.registry, instant)
+        view = SubjectAt(subject, engine.registry, instant, today=self.day_of(subject, minute_of(instant - 1)))
         judgement = engine.judge.judge(view, subject.states, instant)
         self._note(judgement)
         if judgement.due_ms is not None and judgement.due_ms > instant and judgement.due_ms != subject.due:
@@ -215,8 +223,9 @@ class Clockwork:
             self.active.add(subject.key)
 
     def _note(self, judgement: Judgement) -> None:
-        version = self._engine.version
-        self._engine.out.transitions += [(transition, version) for transition in judgement.transitions]
+        if judgement.transitions:
+            version = self._engine.version
+            self._engine.out.transitions += [(transition, version) for transition in judgement.transitions]
 
     def _close_day(self, site: str, instant: int) -> None:
         engine = self._engine

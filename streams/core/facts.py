@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.events import (
     UNKNOWN_QUEUE,
@@ -32,8 +31,7 @@ CellKey = tuple[str, str]
 AGENT_TIME: CellKey = (NO_QUEUE, NO_CHANNEL)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """The counters of one event."""
 
     cell: CellKey

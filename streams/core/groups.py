@@ -152,8 +152,7 @@ class GroupEngine:
         self.judge = revision.second
         self._schedule_closings()
         for group in self.groups.values():
-            group.rolling = Rolling(self._lengths(group.key), group.rolling.last)
-            group.rolling.rebuild(group.rolling.last, group.panes)
+            group.rolling.reshape(self._lengths(group.key), group.panes)
 
     def replay(self, offset: int, contributions: list[Contribution]) -> None:
         """Take contributions from before the checkpoint: fills the minutes without judging again."""

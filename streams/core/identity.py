@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from schemas.events import FloorEvent
 from streams.core.spans import Identity
@@ -18,8 +17,7 @@ ELSEWHERE = -1
 Standing = Literal["new", "duplicate", "conflict", "newer", "older"]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The newest revision of a fact that was seen."""
 
     partition: int

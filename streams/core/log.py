@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.alerts import Judge, Transition
 from schemas.errors import InvalidEvent
@@ -51,8 +51,7 @@ class Item:
     """What holds from a control record on that names a revision."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(NamedTuple):
     """A row of `events`."""
 
     type: str

@@ -119,11 +119,14 @@ class Rolling:
         self.has_moved = True
         """Whether the totals changed since somebody set this to False."""
         self.totals: dict[int, dict[str, int]] = {length: {} for length in sorted(set(lengths))}
-
-    @property
-    def longest(self) -> int:
+        self.longest = max(self.totals)
         """Minutes of the longest window."""
-        return max(self.totals)
+
+    def reshape(self, lengths: Iterable[int], panes: Panes) -> None:
+        """Keep windows of other lengths."""
+        self.totals = {length: {} for length in sorted(set(lengths))}
+        self.longest = max(self.totals)
+        self.rebuild(self.last, panes)
 
     def add(self, minute: int, sums: Sums, sign: int) -> None:
         """Add to every window that covers the minute."""

@@ -8,7 +8,6 @@ time is gone through in order (`streams.core.clockwork`). `freeze` hands out wha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -167,7 +166,7 @@ class PartitionEngine:
         if known is not None and not is_newest:
             self.duplicates += 1
             row = event_row(event, item, known.revision, BELOW_ALL)
-            self.events.append(replace(row, epoch=self.epoch))
+            self.events.append(row._replace(epoch=self.epoch))
             return
         self.rows += 1
         self.events.append(event_row(event, item, 0, self.version))
@@ -211,7 +210,7 @@ class PartitionEngine:
     def take_back(self, old: FloorEvent, known: Known, by_revision: int) -> None:
         """Unfold an event that a higher revision replaced, and mark its row."""
         item = Item(known.offset, known.broker_ms, known.payload, b"", old, content=known.content, ingest=known.ingest)
-        self.events.append(replace(event_row(old, item, by_revision, self.version), epoch=known.epoch))
+        self.events.append(event_row(old, item, by_revision, self.version)._replace(epoch=known.epoch))
         if old.void:
             return
         subject = self.subject(subject_of(old))
@@ -228,6 +227,7 @@ class PartitionEngine:
 
     def _spread(self, subject: Subject, changed: Changed) -> None:
         horizon = minute_of(self.clock) - RESIDENT_MINUTES
+        self.time.catch_up(subject)
         for delta in changed.deltas:
             if delta.minute < horizon:
                 subject.late.add(delta.minute)
@@ -244,7 +244,6 @@ class PartitionEngine:
         self.groups.add(subject, delta, self.registry)
 
     def _count_day(self, subject: Subject, delta: Delta) -> None:
-        self.time.catch_up(subject)
         if delta.minute * MINUTE_MS >= subject.shift_start:
             _add_sparse(subject.shift_sums, delta.sums, delta.sign)
         day = self.time.day_of(subject, delta.minute)
@@ -281,8 +280,7 @@ class PartitionEngine:
         for subject in self.subjects.values():
             lengths = self.lengths(subject.key)
             if lengths != set(subject.rolling.totals):
-                subject.rolling.totals = {length: {} for length in sorted(lengths)}
-                subject.rolling.rebuild(subject.rolling.last, subject.panes)
+                subject.rolling.reshape(lengths, subject.panes)
             if subject.states:
                 self.time.changed.add(subject.key)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.alerts import RecentContact, RuleState
 from schemas.events import (
@@ -35,8 +35,7 @@ BEFORE_ANY_TTL = -(2**62)
 SETTLE_EACH = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """What a pane gains or loses."""
 
     minute: int
@@ -161,12 +160,16 @@ class Subject:
         self.shift_sums: dict[str, int] = {}
         self.pruned_minute = -1
         self.has_ttl = False
+        self.site = ("", -1)
+        """(site, minute in which it was asked for)."""
         self.due: int | None = None
         self.late: set[int] = set()
 
     @property
     def is_live(self) -> bool:
         """True while a rule that time alone can change is not inactive."""
+        if not self.states:
+            return False
         return any(state.state != "inactive" and not state.judged_day for state in self.states.values())
 
     def is_active(self) -> bool:

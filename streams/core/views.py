@@ -28,8 +28,11 @@ class Judged(Protocol):
 class SubjectAt:
     """An agent or queue at an instant (`schemas.alerts.SubjectView`)."""
 
-    def __init__(self, subject: Subject, registry: Registry, now: int, closed: date | None = None) -> None:
-        """`closed`: the site day that rules over days are judged for."""
+    def __init__(
+        self, subject: Subject, registry: Registry, now: int, closed: date | None = None, *, today: str = ""
+    ) -> None:
+        """`closed`: the site day that rules over days are judged for; `today`: the site day now, where it is known."""
+        self._today = today
         self._subject = subject
         self.subject = subject.key
         self._registry = registry
@@ -52,6 +55,8 @@ class SubjectAt:
 
     @cached_property
     def _day(self) -> date:
+        if self._today:
+            return date.fromisoformat(self._today)
         return self._closed or day_of(self._now - 1, self._zone)
 
     def sums(self, window: Window) -> Sums:
@@ -61,6 +66,8 @@ class SubjectAt:
             return subject.shift_sums
         if window.kind == "rolling":
             return rolling_sums(subject, window.minutes)
+        if window.kind == "day" and self._today:
+            return subject.days.get(self._today, {})
         return span_sums(subject, window, self._day)
 
     def bounds(self, window: Window) -> tuple[int, int]:
