@@ -96,7 +96,7 @@ def test_many_months_go_in_several_inserts(client: Client) -> None:
     """120 months in one flush: no insert touches more partitions than ClickHouse takes."""
     flush = a_flush()
     row = flush.events[0]
-    rows = [replace(row, at_ms=DAWN - month * 31 * DAY_MS, id=f"m{month}") for month in range(120)]
+    rows = [row._replace(at_ms=DAWN - month * 31 * DAY_MS, id=f"m{month}") for month in range(120)]
 
     ClickHouseSink(client).write([replace(flush, events=rows)])
 

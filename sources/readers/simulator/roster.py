@@ -87,7 +87,7 @@ def floor_of(spec: FloorSpec) -> Floor:
 
 def _team(number: int, size: int) -> Team:
     deputy = f"a{(number - 1) * size + 1:04d}"
-    return Team(id=f"t{number:02d}", name=f"Team {number}", lead=f"l{number:02d}", deputy=deputy, manager="m01")
+    return Team(id=f"t{number:02d}", name=_name(number), lead=f"l{number:02d}", deputy=deputy, manager="m01")
 
 
 def _leads(spec: FloorSpec) -> list[Person]:
@@ -117,3 +117,12 @@ def plant(spec: FloorSpec, start_ms: int) -> list[Planted]:
             "twice as many calls for 90 min",
         ),
     ]
+
+
+_NAMES = ("Aster", "Briar", "Cedar", "Dahlia", "Elder", "Fern", "Gorse", "Hazel", "Iris", "Juniper")
+
+
+def _name(number: int) -> str:
+    """A team's name; beyond the tenth they come again with a number."""
+    rounds, index = divmod(number - 1, len(_NAMES))
+    return f"{_NAMES[index]} {rounds + 1}" if rounds else _NAMES[index]
