@@ -14,7 +14,6 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from schemas.errors import ConfigError, InputError
 from schemas.kpis import KPIS
-from schemas.panes import THRESHOLDS_S
 from schemas.registry import (
     DEFAULT_SITE,
     KINDS,
@@ -161,7 +160,7 @@ _KEYS = sorted(
 
 
 def _faults(floor: Floor) -> Iterator[Fault]:
-    """What the models cannot see: ids given twice, ids that nobody has, times without offset, overlaps."""
+    """What the models cannot see: ids given twice, ids that nobody has, spells that end before they begin, overlaps."""
     yield from _twice(floor)
     sites = {DEFAULT_SITE, *(site.id for site in floor.sites)}
     teams = {team.id for team in floor.teams}
@@ -171,9 +170,6 @@ def _faults(floor: Floor) -> Iterator[Fault]:
     for index, queue in enumerate(floor.queues):
         yield from _unknown(("queues", index, "site"), queue.site, sites, "site")
         yield from _unknown(("queues", index, "client"), queue.client, clients, "client")
-        if queue.service_level.threshold_s not in THRESHOLDS_S:
-            place = ("queues", index, "service_level", "threshold_s")
-            yield place, f"expected one of {', '.join(map(str, THRESHOLDS_S))}"
     for index, target in enumerate(floor.targets):
         yield from _unknown(("targets", index, "kpi"), target.kpi, set(KPIS), "KPI")
     for index, person in enumerate(floor.people):
@@ -202,24 +198,20 @@ def _of_person(place: Place, person: Person, teams: set[str]) -> Iterator[Fault]
         yield from _unknown((*place, "teams", index, "team"), membership.team, teams, "team")
     yield from _spells((*place, "teams"), person.teams)
     for index, alias in enumerate(person.aliases):
-        yield from _offsets((*place, "aliases", index), alias)
+        yield from _order((*place, "aliases", index), alias)
 
 
 def _spells(place: Place, spells: Iterable[Validity]) -> Iterator[Fault]:
     """Spells of which at most one may hold at any instant."""
     seen: list[Validity] = []
     for index, spell in enumerate(spells):
-        yield from _offsets((*place, index), spell)
+        yield from _order((*place, index), spell)
         if any(_overlap(spell, other) for other in seen):
             yield (*place, index), "overlaps another one: expected at most one at a time"
         seen.append(spell)
 
 
-def _offsets(place: Place, spell: Validity) -> Iterator[Fault]:
-    for name in ("valid_from", "valid_to"):
-        instant = getattr(spell, name)
-        if instant is not None and instant.tzinfo is None:
-            yield (*place, name), "expected an instant with offset, such as 2026-03-01T00:00:00+08:00"
+def _order(place: Place, spell: Validity) -> Iterator[Fault]:
     if spell.valid_from and spell.valid_to and spell.valid_to <= spell.valid_from:
         yield (*place, "valid_to"), "expected an instant after valid_from"
 

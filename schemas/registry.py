@@ -32,7 +32,7 @@ def _known_zone(name: str) -> str:
 
 def _counted_threshold(seconds: int) -> int:
     if seconds not in THRESHOLDS_S:
-        raise ValueError(f"waits are counted up to {', '.join(map(str, THRESHOLDS_S))} s, not up to {seconds} s")
+        raise ValueError(f"expected one of {', '.join(map(str, THRESHOLDS_S))}, found {seconds}")
     return seconds
 
 

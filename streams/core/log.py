@@ -92,6 +92,21 @@ def event_row(event: FloorEvent, item: Item, superseded_by: int, version: int) -
     )
 
 
+def known_of(event: FloorEvent, item: Item, partition: int, epoch: int) -> Known:
+    """What is remembered of an event that was accepted."""
+    return Known(
+        partition,
+        item.offset,
+        event.revision,
+        item.content,
+        to_ms(event.at),
+        item.payload,
+        item.broker_ms,
+        item.ingest,
+        epoch,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A message that cannot be taken."""

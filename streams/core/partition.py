@@ -41,9 +41,10 @@ from streams.core.log import (
     SubjectRow,
     WindowRow,
     event_row,
+    known_of,
     version_of,
 )
-from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS
+from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, add_to
 from streams.core.spans import Identity
 from streams.core.subject import Changed, Delta, Subject, fold, unfold
 from streams.core.windows_of import window_rows
@@ -176,26 +177,13 @@ class PartitionEngine:
             self._replace(known, event)
         elif event.revision > 0:
             self._ask_others(event)
-        self.remembered.put(identity_of(event), self._known(event, item))
+        self.remembered.put(identity_of(event), known_of(event, item, self.partition, self.epoch))
         if not event.void:
             subject = self.subject(subject_of(event))
             self.time.forget(subject)
             self._spread(subject, fold(event, item.offset, subject.time, self.clock))
             subject.remember(event, self.clock)
             self._touch(subject, is_history=is_history)
-
-    def _known(self, event: FloorEvent, item: Item) -> Known:
-        return Known(
-            self.partition,
-            item.offset,
-            event.revision,
-            item.content,
-            to_ms(event.at),
-            item.payload,
-            item.broker_ms,
-            item.ingest,
-            self.epoch,
-        )
 
     def _replace(self, known: Known, event: FloorEvent) -> None:
         """Take back the revision that a newer one replaces."""
@@ -245,9 +233,9 @@ class PartitionEngine:
 
     def _count_day(self, subject: Subject, delta: Delta) -> None:
         if delta.minute * MINUTE_MS >= subject.shift_start:
-            _add_sparse(subject.shift_sums, delta.sums, delta.sign)
+            add_to(subject.shift_sums, delta.sums, delta.sign)
         day = self.time.day_of(subject, delta.minute)
-        _add_sparse(subject.days.setdefault(day, {}), delta.sums, delta.sign)
+        add_to(subject.days.setdefault(day, {}), delta.sums, delta.sign)
 
     def _touch(self, subject: Subject, *, is_history: bool) -> None:
         self.touched.add(subject.key)
@@ -402,8 +390,3 @@ class PartitionEngine:
             self.time.site_of(subject),
             subject.dump(),
         )
-
-
-def _add_sparse(totals: dict[str, int], sums: dict[str, int], sign: int) -> None:
-    for column, value in sums.items():
-        totals[column] = totals.get(column, 0) + sign * value
