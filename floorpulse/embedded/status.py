@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from floorpulse.offsets import end_offsets
 from floorpulse.settings import Settings
 from schemas.errors import Unavailable
 from schemas.topics import EVENTS
@@ -66,22 +67,6 @@ def worker_lag(admin: Admin, clickhouse: Client, topic: str = EVENTS) -> int | N
         return None
     next_offset = {int(str(subject).rpartition(":")[2]): int(boundary) + 1 for subject, boundary in done}
     return sum(max(0, end - next_offset.get(partition, 0)) for partition, end in ends.items())
-
-
-def end_offsets(admin: Admin, topic: str) -> dict[int, int]:
-    """The next offset of each partition; empty when there is no such topic."""
-    from kafka import TopicPartition
-    from kafka.admin import OffsetSpec
-    from kafka.errors import UnknownTopicOrPartitionError
-
-    try:
-        described = admin.describe_topics([topic])
-    except UnknownTopicOrPartitionError:
-        return {}
-    partitions = [part["partition_index"] for found in described for part in found["partitions"]]
-    asked = {TopicPartition(topic, partition): OffsetSpec.LATEST for partition in partitions}
-    ends = admin.list_partition_offsets(asked) if asked else {}
-    return {key.partition: value.offset for key, value in ends.items()}
 
 
 def newest_event_at(clickhouse: Client) -> datetime | None:

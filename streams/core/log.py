@@ -71,8 +71,8 @@ class EventRow(NamedTuple):
     epoch: int
 
 
-def event_row(event: FloorEvent, item: Item, superseded_by: int, version: int) -> EventRow:
-    """The row of an event that was accepted, or marked, by the record of a version."""
+def event_row(event: FloorEvent, item: Item, superseded_by: int, version: int, epoch: int) -> EventRow:
+    """The row of an event of an epoch that was accepted, or marked, by the record of a version."""
     return EventRow(
         event.type,
         subject_of(event),
@@ -88,7 +88,7 @@ def event_row(event: FloorEvent, item: Item, superseded_by: int, version: int) -
         item.broker_ms,
         item.ingest,
         version,
-        version >> OFFSET_BITS,
+        epoch,
     )
 
 

@@ -166,11 +166,10 @@ class PartitionEngine:
         at = to_ms(event.at)
         if known is not None and not is_newest:
             self.duplicates += 1
-            row = event_row(event, item, known.revision, BELOW_ALL)
-            self.events.append(row._replace(epoch=self.epoch))
+            self.events.append(event_row(event, item, known.revision, BELOW_ALL, self.epoch))
             return
         self.rows += 1
-        self.events.append(event_row(event, item, 0, self.version))
+        self.events.append(event_row(event, item, 0, self.version, self.epoch))
         reference = self.clock if self.event_clock else item.broker_ms
         is_history = at < reference - HISTORY_MS
         if known is not None:
@@ -198,7 +197,7 @@ class PartitionEngine:
     def take_back(self, old: FloorEvent, known: Known, by_revision: int) -> None:
         """Unfold an event that a higher revision replaced, and mark its row."""
         item = Item(known.offset, known.broker_ms, known.payload, b"", old, content=known.content, ingest=known.ingest)
-        self.events.append(event_row(old, item, by_revision, self.version)._replace(epoch=known.epoch))
+        self.events.append(event_row(old, item, by_revision, self.version, known.epoch))
         if old.void:
             return
         subject = self.subject(subject_of(old))

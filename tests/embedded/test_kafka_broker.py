@@ -10,7 +10,7 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
 from floorpulse.embedded import kafka
-from floorpulse.embedded.status import end_offsets
+from floorpulse.offsets import end_offsets
 
 
 def make_topic(bootstrap: str, name: str, partitions: int) -> None:
