@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from alerting.spans import DurationMs, ShiftHours, WindowSpan
 from schemas.alerts import Opens, Severity, SubjectKind
 from schemas.events import State
+from schemas.kpis import Variant
 
 Comparison = Literal[">", ">=", "<", "<="]
 ReceiverRole = Literal["lead", "deputy", "manager"]
@@ -54,7 +55,7 @@ class RuleFields(BaseModel):
     for_ms: DurationMs = Field(default=0, alias="for")
     keep_ms: DurationMs = Field(default=0, alias="keep_firing_for")
     min_n: Annotated[int, Field(ge=1)] | None = None
-    variant: Annotated[int, Field(ge=1, le=5)] | None = None
+    variant: Variant | None = None
     """Variant of the service level; None: that of the queue's contract."""
     threshold_s: int | None = None
     """T of the service level, s; None: that of the queue's contract."""

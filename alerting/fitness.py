@@ -7,22 +7,30 @@ from difflib import get_close_matches
 
 from alerting.fields import RuleFields
 from schemas.kpis import KPIS, LIVE_KPIS, Kpi
-from schemas.panes import AGENT_COLUMNS, QUEUE_COLUMNS, THRESHOLDS_S
+from schemas.panes import AGENT_COLUMNS, MAPS, QUEUE_COLUMNS, THRESHOLDS_S
 
 Fault = tuple[str, str]
 """(key, what was expected)."""
 
-SPEED_KPIS = frozenset({"aht_s", "avg_talk_s", "avg_hold_s", "avg_wrap_s", "short_call_share"})
+SPEED_KPIS = frozenset(
+    {
+        "aht_s", "concurrent_aht_s", "avg_talk_s", "avg_hold_s", "avg_wrap_s", "short_call_share", "contacts_per_hour",
+        "contacts_per_ready_hour", "avg_task_s", "task_efficiency",
+    }
+)  # fmt: skip
 """Figures that can be met by serving customers worse; each rule on one names a paired quality rule."""
-QUALITY_KPIS = frozenset({"quality", "fatal", "csat", "transfer_rate"})
+QUALITY_KPIS = frozenset({"quality", "fatal", "csat", "nps", "resolved_rate", "transfer_rate"})
+
+MAY_EXCEED_1 = frozenset({"conformance", "task_efficiency"})
+"""Shares of more than the whole: somebody worked longer, or faster, than planned."""
 
 _LIVE_SUBJECT = {"time_in_state_s": "agent", "longest_wait_s": "queue"}
 _COLUMNS = {
-    "agent": frozenset(AGENT_COLUMNS),
-    "team": frozenset(AGENT_COLUMNS),
+    "agent": frozenset((*AGENT_COLUMNS, *MAPS)),
+    "team": frozenset((*AGENT_COLUMNS, *MAPS)),
     "queue": frozenset(QUEUE_COLUMNS),
     "client": frozenset(QUEUE_COLUMNS),
-    "site": frozenset(AGENT_COLUMNS + QUEUE_COLUMNS),
+    "site": frozenset((*AGENT_COLUMNS, *MAPS, *QUEUE_COLUMNS)),
 }
 
 
@@ -70,14 +78,14 @@ def _of_sums(rule: RuleFields, kpi: Kpi) -> Iterator[Fault]:
         )
     if rule.window.kind == "shift" and rule.subject != "agent":
         yield "window", "shift is only for agents: expected day"
-    columns = {term.replace(">", "<=").partition("<=")[0] for term in kpi.numerator + kpi.denominator}
+    columns = kpi.columns
     if not columns <= _COLUMNS[rule.subject]:
         fitting = [kind for kind, held in _COLUMNS.items() if columns <= held]
         yield "subject", f"{rule.kpi} is a figure of: {', '.join(fitting)}"
     if rule.min_n is not None and not kpi.denominator:
         yield "min_n", f"{rule.kpi} is a count and has no minimum n: leave it out"
     for key, given in (("threshold", rule.threshold), ("clear", rule.clear)):
-        if kpi.unit == "share" and given is not None and not 0 <= given <= 1:
+        if kpi.unit == "share" and kpi.id not in MAY_EXCEED_1 and given is not None and not 0 <= given <= 1:
             yield key, f"{rule.kpi} is a share: expected 0 to 1, such as 0.8 for 80 %"
 
 

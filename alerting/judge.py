@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from alerting.plan import Hop, Levels, Plan
 from alerting.rules import RuleSet
 from alerting.sitting import Book, Sitting
-from schemas.alerts import Judgement, RuleState, SubjectKind, SubjectView, Window
+from schemas.alerts import ALL_NEWS, Judgement, Look, RuleState, SubjectKind, SubjectView, Window
 from schemas.registry import Registry
 
 
@@ -42,16 +43,22 @@ class RuleJudge:
         """The windows of sums that rules of this kind of subject look at; `now` has none and is not among them."""
         return self._plan.windows(kind)
 
-    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int) -> Judgement:
+    def looks(self, kind: SubjectKind) -> Sequence[Look]:
+        """What the rules of this kind of subject look at, window by window, those over days left aside."""
+        return [group.look for group in self._plan.running.get(kind, ())]
+
+    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int, news: int = ALL_NEWS) -> Judgement:
         """Judge every rule but those over days; ends the episodes of all rules that are gone or have changed."""
         sitting = Sitting(self._book, view, states, now_ms)
         if states:
             sitting.close_changed()
-        for window, rules in self._plan.running.get(_kind(view), ()):
-            if window.kind == "now":
-                sitting.judge_live(rules)
+        for place, group in enumerate(self._plan.running.get(_kind(view), ())):
+            if not (news >> place & 1 or (states and sitting.is_live(group.rules))):
+                continue
+            if group.window.kind == "now":
+                sitting.judge_live(group.rules)
             else:
-                sitting.judge_sums(window, rules)
+                sitting.judge_sums(group.window, group.rules, group.look)
         return sitting.judgement
 
     def close_day(self, view: SubjectView, states: dict[str, RuleState], day: date, now_ms: int) -> Judgement:
@@ -59,8 +66,8 @@ class RuleJudge:
         sitting = Sitting(self._book, view, states, now_ms, day)
         if states:
             sitting.close_changed()
-        for window, rules in self._plan.days.get(_kind(view), ()):
-            sitting.judge_days(window, rules, day.isoformat())
+        for group in self._plan.days.get(_kind(view), ()):
+            sitting.judge_days(group.window, group.rules, day.isoformat())
         return sitting.judgement
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from alerting.rules import Rule
 from alerting.states import Finding
 from schemas.alerts import Evidence, Reason, RuleState, SubjectView, Transition
-from schemas.kpis import DEFAULT_THRESHOLD_S
+from schemas.kpi_terms import DEFAULT_THRESHOLD_S
 from schemas.times import from_ms
 
 

@@ -11,8 +11,8 @@ from alerting.notices import Found, Told, notice
 from alerting.plan import Levels, Planned
 from alerting.rules import Rule
 from alerting.states import Finding, Pace, step
-from schemas.alerts import Judgement, RuleState, SubjectView, Window, alert_id
-from schemas.kpis import DEFAULT_THRESHOLD_S
+from schemas.alerts import Judgement, Look, RuleState, SubjectView, Window, alert_id
+from schemas.kpi_terms import DEFAULT_LIMITS
 from schemas.panes import Sums
 from schemas.registry import Registry
 
@@ -56,9 +56,14 @@ class Sitting:
                 self._tell(Told(id_, self._book.by_version.get(state.rule_version), state, after.reason))
             self._states[id_] = RuleState(since_ms=after.state.since_ms, rule_version=version)
 
-    def judge_sums(self, window: Window, rules: list[Planned]) -> None:
+    def is_live(self, rules: list[Planned]) -> bool:
+        """True while one of the rules is pending or firing."""
+        states = self._states
+        return any((state := states.get(rule.id)) is not None and state.state != "inactive" for rule in rules)
+
+    def judge_sums(self, window: Window, rules: list[Planned], look: Look) -> None:
         """Judge the rules of one window of sums."""
-        sums = self._view.sums(window)
+        sums = self._view.sums(window, look)
         for planned in rules:
             state = self._states.get(planned.id)
             if state is not None and state.state != "inactive":
@@ -91,16 +96,16 @@ class Sitting:
 
     def _find(self, planned: Planned, sums: Sums) -> Found | None:
         """What a rule on sums found; None where it is idle and finds nothing."""
-        kpi, threshold_s = planned.kpi, DEFAULT_THRESHOLD_S
+        kpi, limits = planned.kpi, DEFAULT_LIMITS
         if kpi is None or kpi.id == "service_level":
-            kpi, threshold_s = self._book.levels.of(planned, self._view.subject)
-        value, n = planned.measure(sums, kpi, threshold_s)
+            kpi, limits = self._book.levels.of(planned, self._view.subject)
+        value, n = planned.measure(sums, kpi, limits, self._view.codes)
         state = self._states.get(planned.id)
         breached = value is not None and planned.rule.breaches(value)
         if not breached and (state is None or state.state == "inactive"):
             return None
         what = self._weigh(planned, value, breached)
-        return Found(what, self._now_ms, self._view.bounds(planned.window), value, n, threshold_s)
+        return Found(what, self._now_ms, self._view.bounds(planned.window), value, n, limits.threshold_s)
 
     def _weigh(self, planned: Planned, value: float | None, breached: bool) -> Finding:
         if value is None:
@@ -172,8 +177,10 @@ class Sitting:
         """Outside of its shift hours a rule starts nothing; what holds when they begin starts then."""
         if rule.shift_hours is None:
             return found
-        opened = rule.shift_hours.opened_ms(self._now_ms, self._book.registry.zone(self._view.site))
+        zone = self._book.registry.zone(self._view.site)
+        opened = rule.shift_hours.opened_ms(self._now_ms, zone)
         if opened is None:
+            self._due(rule.shift_hours.opens_ms(self._now_ms, zone))
             return found._replace(what="calm")
         return found._replace(start_ms=max(found.start_ms, opened))
 

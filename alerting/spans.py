@@ -68,6 +68,15 @@ class ShiftHours(BaseModel):
     from_minute: MinuteOfDay = Field(alias="from")
     to_minute: MinuteOfDay = Field(alias="to")
 
+    def opens_ms(self, now_ms: int, zone: ZoneInfo) -> int:
+        """The next instant after now at which the hours begin."""
+        day = from_ms(now_ms).astimezone(zone).date()
+        starts = (
+            to_ms(datetime(one.year, one.month, one.day, *divmod(self.from_minute, 60), tzinfo=zone))
+            for one in (day + timedelta(days=ahead) for ahead in range(3))
+        )
+        return next(start for start in starts if start > now_ms)
+
     def opened_ms(self, now_ms: int, zone: ZoneInfo) -> int | None:
         """The instant at which the hours that hold now began; None outside of them."""
         local = from_ms(now_ms).astimezone(zone)

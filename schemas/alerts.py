@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.kpi_terms import Codes
 from schemas.panes import Sums
 
 SubjectKind = Literal["agent", "queue", "team", "site", "client"]
@@ -133,8 +134,12 @@ class SubjectView(Protocol):
     def site(self) -> str:
         """The subject's site."""
 
-    def sums(self, window: Window) -> Sums:
-        """Totals of a window as it stands at this instant; empty for `now`."""
+    @property
+    def codes(self) -> Codes:
+        """What the registry says of reason codes and tasks."""
+
+    def sums(self, window: Window, look: Look | None = None) -> Sums:
+        """Totals of a window as it stands at this instant; empty for `now`. At least those that `look` looks at."""
 
     def bounds(self, window: Window) -> tuple[int, int]:
         """First and (exclusive) last instant of a window, epoch ms."""
@@ -158,6 +163,27 @@ class Judgement:
     """The next instant at which something becomes true by time alone; None: nothing does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the rules of one window look at: nothing else can change what they find."""
+
+    window: Window
+    columns: frozenset[str] = frozenset()
+    """Keys of sums."""
+    prefixes: tuple[str, ...] = ()
+    """Beginnings of keys of sums."""
+
+    def is_touched_by(self, sums: Sums) -> bool:
+        """True when one of the keys matters."""
+        if not self.columns.isdisjoint(sums):
+            return True
+        return bool(self.prefixes) and any(key.startswith(self.prefixes) for key in sums)
+
+
+ALL_NEWS = -1
+"""A set of looks as bits: all of them."""
+
+
 class Judge(Protocol):
     """The rules of one revision, ready to be asked."""
 
@@ -168,8 +194,16 @@ class Judge(Protocol):
     def windows(self, kind: SubjectKind) -> frozenset[Window]:
         """The windows that rules of this kind of subject look at."""
 
-    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int) -> Judgement:
-        """Judge every rule but those over days; `states` (rule id -> state) is changed in place."""
+    def looks(self, kind: SubjectKind) -> Sequence[Look]:
+        """What its rules but those over days look at, window by window; the place in it is a bit of `news`."""
+
+    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int, news: int = ALL_NEWS) -> Judgement:
+        """
+        Judge every rule but those over days; `states` (rule id -> state) is changed in place.
+
+        `news`: bits of the looks at which something changed since the last time; the others are judged only where one
+        of their rules is pending or firing.
+        """
 
     def close_day(self, view: SubjectView, states: dict[str, RuleState], day: date, now_ms: int) -> Judgement:
         """Judge the rules over days for the site day that has closed; they name that day."""

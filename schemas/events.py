@@ -10,11 +10,13 @@ queue, and where both need to know, the reader emits two events.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from schemas.errors import InvalidEvent
+from schemas.times import to_ms
 
 MAX_EVENT_BYTES = 32_768
 
@@ -45,6 +47,23 @@ class Event(Record):
     """A higher revision replaces a lower one of the same (source, id, type)."""
     void: bool = False
     """True when the fact is taken back: it stays on record and counts for nothing."""
+    clamped_s: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """A negative gap between two clocks that the reader set to 0: at most 2 s, counted for all to see."""
+
+    @cached_property
+    def at_ms(self) -> int:
+        """The instant it happened, epoch ms."""
+        return to_ms(self.at)
+
+    @cached_property
+    def identity(self) -> str:
+        """Which fact it is, whatever key or time it carries: source, id and type."""
+        return f"{self.source}\x1f{self.id}\x1f{self.type}"  # type: ignore[attr-defined]
+
+    @cached_property
+    def subject(self) -> str:
+        """The owner of the fact, `agent:ID` or `queue:ID`: the key of its message."""
+        return subject_of(self)  # type: ignore[arg-type]
 
 
 class ContactOffered(Event):
@@ -143,18 +162,60 @@ class StateChanged(Event):
     """The reason code of an away state, e.g. `lunch`."""
 
 
+class QualityItem(BaseModel):
+    """One question of an evaluation: `points` of `most`, or None where it did not apply."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    item: Id
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    points: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    most: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    fatal: bool = False
+    """True when it is a fatal item and it failed: the whole evaluation scores 0."""
+
+    @model_validator(mode="after")
+    def _within_most(self) -> QualityItem:
+        if self.points is not None and self.points > self.most:
+            raise ValueError(f"points: expected at most {self.most:g}, found {self.points:g}")
+        return self
+
+
 class QualityScored(Event):
-    """Somebody evaluated a contact of an agent."""
+    """Somebody evaluated a contact of an agent: a score, or the items that it comes from."""
 
     type: Literal["quality_scored"] = "quality_scored"
     agent: Id
     contact: Id | None = None
     form: Id = "default"
     form_version: Id = "1"
-    score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-    """Per cent of the points that were possible; 0 after a fatal item."""
+    score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    """Per cent of the points that were possible; 0 after a fatal item. None: as the items say."""
+    items: Annotated[list[QualityItem], Field(max_length=500)] = []
     fatal: bool = False
     evaluator: Id | None = None
+
+    @model_validator(mode="after")
+    def _has_a_score(self) -> QualityScored:
+        if self.score is None and not self.fatal and not any(item.points is not None for item in self.items):
+            raise ValueError("score: expected a score, or items with points")
+        return self
+
+    @property
+    def is_fatal(self) -> bool:
+        """True when the evaluation or one of its items failed fatally."""
+        return self.fatal or any(item.fatal for item in self.items)
+
+    @property
+    def scored(self) -> float:
+        """The score that counts: 0 after a fatal item, else weighted points of what was possible, per cent."""
+        if self.is_fatal:
+            return 0.0
+        if self.score is not None:
+            return self.score
+        applied = [item for item in self.items if item.points is not None]
+        reached = sum(item.weight * (item.points or 0.0) for item in applied)
+        return 100 * reached / sum(item.weight * item.most for item in applied)
 
 
 class TaskTimed(Event):
@@ -203,7 +264,7 @@ class SurveyAnswered(Event):
 
 
 class Activity(BaseModel):
-    """A part of a planned shift, from `from` up to and without `to`."""
+    """A part of a planned shift, from `starts_at` up to and without `ends_at`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -212,6 +273,12 @@ class Activity(BaseModel):
     ends_at: AwareDatetime
     paid: bool = True
     productive: bool = True
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> Activity:
+        if self.ends_at <= self.starts_at:
+            raise ValueError(f"ends_at: expected an instant after {self.starts_at.isoformat()}")
+        return self
 
 
 class ShiftPlanned(Event):

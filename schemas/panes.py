@@ -26,6 +26,9 @@ WAIT_BUCKETS = len(THRESHOLDS_S) + 1
 SHORT_CALL_MS = 10_000
 """A contact with talk up to this is a short call (floor_numbers: share of services of at most 10 s)."""
 
+LONGEST_PART_MS = 4 * 3_600_000
+"""Talk, hold or wrap beyond this is a record that got stuck: the rest is cut off and counted as `capped_ms`."""
+
 Owner = Literal["agent", "queue", "both"]
 
 
@@ -47,6 +50,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("held", "both", "Handled contacts that had a hold."),
     Column("short_calls", "both", "Handled contacts with at most 10 s of talk."),
     Column("transferred", "both", "Handled contacts that were transferred out."),
+    Column("without_wrap", "both", "Handled contacts without any wrap."),
+    Column("capped", "both", "Contacts whose talk, hold or wrap was cut to the longest that is believed, 4 h."),
+    Column("capped_ms", "both", "What was cut off, ms: it counts nowhere else."),
+    Column("clamped", "both", "Facts with a negative gap of up to 2 s between two clocks, set to 0."),
     Column("accepted", "agent", "Contacts that the agent took when offered."),
     Column("rejected", "agent", "Contacts offered to the agent and not taken."),
     Column("rang_ms", "agent", "Ringing of accepted and rejected contacts, ms."),
@@ -57,6 +64,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("on_hold_ms", "agent", "Time in state hold, ms."),
     Column("in_wrap_ms", "agent", "Time in state wrap, ms."),
     Column("away_ms", "agent", "Time in state away, ms."),
+    Column("aways", "agent", "Entries into state away."),
+    Column("logouts", "agent", "Entries into state offline."),
     Column("scored", "agent", "Quality evaluations."),
     Column("score_hundredths", "agent", "Sum of quality scores in hundredths of a per cent point."),
     Column("fatal", "agent", "Evaluations with a fatal item."),
@@ -83,6 +92,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("tickets_created", "queue", "Tickets created."),
     Column("tickets_solved", "queue", "Tickets solved."),
     Column("tickets_reopened", "queue", "Tickets reopened."),
+    Column("tickets_breached", "queue", "Tickets that missed their deadline."),
 )
 
 AGENT_COLUMNS: tuple[str, ...] = tuple(c.name for c in COLUMNS if c.owner in {"agent", "both"})
@@ -102,8 +112,28 @@ ANSWERED_WITHIN: tuple[str, ...] = tuple(f"answered_waits:{i}" for i in range(WA
 ABANDONED_WITHIN: tuple[str, ...] = tuple(f"abandoned_waits:{i}" for i in range(WAIT_BUCKETS))
 """Sparse names of the wait buckets; in ClickHouse the arrays `answered_waits` and `abandoned_waits`."""
 
+WORK_COLUMNS: tuple[str, ...] = ("ready_ms", "ringing_ms", "on_contact_ms", "on_hold_ms", "in_wrap_ms")
+"""Time logged in and not away."""
+
 AWAY_PREFIX = "away:"
 """`away:lunch` holds the away time of one reason; in ClickHouse the map `away_by_reason`."""
+PLAN_PREFIX = "plan:"
+"""`plan:W` holds planned time by class, `plan:W/work` what was done in it: see `schemas.kpi_terms`."""
+TASK_PREFIX = "task:"
+TASK_TIME_PREFIX = "taskms:"
+"""`task:keying` holds units and `taskms:keying` the time of one kind of back-office task."""
+
+MAPS: dict[str, tuple[str, str]] = {
+    "away_by_reason": (AWAY_PREFIX, "Time away by reason code, ms."),
+    "by_plan": (
+        PLAN_PREFIX,
+        "Planned time, and what the agent did in it, ms: W productive, B not, P paid; with g within 2 min of a change"
+        " of activity, with e within 2 min of the ends of the shift; W/work and B/away/REASON are what was done.",
+    ),
+    "units_by_task": (TASK_PREFIX, "Units of back-office tasks by task."),
+    "ms_by_task": (TASK_TIME_PREFIX, "Time of back-office tasks by task, ms."),
+}
+"""Column of agents' panes in ClickHouse -> (prefix of its keys in memory, meaning)."""
 
 
 def wait_bucket(wait_ms: int) -> int:

@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.kpi_terms import DEFAULT_SHORT_S, DEFAULT_THRESHOLD_S, Codes, Limits
+from schemas.kpis import DEFAULT_VARIANT, Variant
 from schemas.panes import THRESHOLDS_S
-from schemas.times import to_ms
+from schemas.times import seconds_to_ms, to_ms
 
 DEFAULT_SITE = "main"
 NO_TEAM = ""
-_FOREVER = 2**62
+FOREVER_MS = 2**62
 
 
 def _known_zone(name: str) -> str:
@@ -54,8 +56,8 @@ class Validity(Entry):
 
     def covers(self, at_ms: int) -> bool:
         """True when the instant lies in the validity."""
-        start = to_ms(self.valid_from) if self.valid_from else -_FOREVER
-        end = to_ms(self.valid_to) if self.valid_to else _FOREVER
+        start = to_ms(self.valid_from) if self.valid_from else -FOREVER_MS
+        end = to_ms(self.valid_to) if self.valid_to else FOREVER_MS
         return start <= at_ms < end
 
 
@@ -86,21 +88,47 @@ class Team(Entry):
 
 
 class ServiceLevelGoal(Entry):
-    """A queue's contract: the variant of the formula, the threshold, the goal."""
+    """A queue's contract: the variant of the formula, the threshold, the limit of a short abandon, the goal."""
 
-    variant: Literal[1, 2, 3, 4, 5] = 3
-    threshold_s: Annotated[int, AfterValidator(_counted_threshold)] = 20
+    variant: Variant = DEFAULT_VARIANT
+    threshold_s: Annotated[int, AfterValidator(_counted_threshold)] = DEFAULT_THRESHOLD_S
+    short_s: Annotated[int, AfterValidator(_counted_threshold)] = DEFAULT_SHORT_S
     goal: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+    @property
+    def limits(self) -> Limits:
+        """T and S of the contract."""
+        return Limits(self.threshold_s, self.short_s)
+
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Hours(Entry):
+    """Business hours of some weekdays, local times `HH:MM`; `to` may be `24:00`."""
+
+    days: Annotated[list[Weekday], Field(min_length=1)]
+    opens: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "00:00"
+    closes: Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")] = "24:00"
+
+
+class Task(Entry):
+    """A kind of back-office work with the standard time of one unit."""
+
+    id: Id
+    standard_s: Annotated[float, Field(gt=0)]
 
 
 class Queue(Entry):
-    """A queue, whose client and site it serves."""
+    """A queue, whose client and site it serves. Without hours it is open always."""
 
     id: Id
     name: str = ""
     site: Id = DEFAULT_SITE
     client: str = ""
     service_level: ServiceLevelGoal = ServiceLevelGoal()
+    hours: list[Hours] = []
 
 
 class Alias(Validity):
@@ -152,6 +180,7 @@ class Floor(Entry):
     queues: list[Queue] = []
     people: list[Person] = []
     reason_codes: list[ReasonCode] = []
+    tasks: list[Task] = []
     targets: list[Target] = []
 
     def entries(self) -> list[tuple[str, str, dict[str, Any]]]:
@@ -172,7 +201,7 @@ class Floor(Entry):
         return cls.model_validate(by_kind)
 
 
-KINDS = ("sites", "clients", "teams", "queues", "people", "reason_codes", "targets")
+KINDS = ("sites", "clients", "teams", "queues", "people", "reason_codes", "tasks", "targets")
 
 
 class Registry:
@@ -188,6 +217,11 @@ class Registry:
         self.queues = {queue.id: queue for queue in floor.queues}
         self.people = {person.id: person for person in floor.people}
         self.reason_codes = {code.id: code for code in floor.reason_codes}
+        self.codes = Codes(
+            productive=frozenset(code.id for code in floor.reason_codes if code.productive),
+            unpaid=frozenset(code.id for code in floor.reason_codes if not code.paid),
+            standards_ms={task.id: seconds_to_ms(task.standard_s) for task in floor.tasks},
+        )
         self._aliases: dict[tuple[str, str], list[tuple[Alias, str]]] = {}
         for person in floor.people:
             for alias in person.aliases:
@@ -199,6 +233,12 @@ class Registry:
         if person is None:
             return NO_TEAM
         return next((m.team for m in person.teams if m.covers(at_ms)), NO_TEAM)
+
+    def stays_until(self, agent: str, at_ms: int) -> int:
+        """The next instant after `at_ms` at which a membership of the agent begins or ends, epoch ms."""
+        person = self.people.get(agent)
+        edges = [edge for m in person.teams for edge in (m.valid_from, m.valid_to) if edge] if person else []
+        return min((at for edge in edges if (at := to_ms(edge)) > at_ms), default=FOREVER_MS)
 
     def site_of_team(self, team: str) -> str:
         """The site of a team; `main` for an unknown one."""

@@ -118,7 +118,7 @@ def rule_words(rule: Mapping[str, Any]) -> dict[str, Any]:
 def definition(kpi: str, rule: Mapping[str, Any]) -> str:
     """The definition of a KPI in words; of a service level by the rule's variant."""
     if kpi == "service_level":
-        return service_level(int(rule["variant"])).words if rule.get("variant") else service_level().words
+        return service_level(rule["variant"]).words if rule.get("variant") else service_level().words
     return kpi_words(kpi)
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from floorpulse.web.formats import NOTHING, figure
-from schemas.kpis import Kpi, Unit, parts
+from schemas.kpi_terms import NO_CODES, Codes
+from schemas.kpis import Kpi, parts, ratio
 from schemas.panes import Sums
 
 Status = Literal["", "good", "watch", "act"]
 
-JUDGED_FROM: dict[Unit, int] = {"share": 20, "s": 5, "points": 3, "count": 0}
-"""Below this n a figure is grey and is not judged: a lead must not act on chance."""
 MARGIN = 0.1
 """How far beyond its target, as a part of it, a figure is to be watched; beyond that somebody has to act."""
 
@@ -33,25 +32,28 @@ class Figure:
 
 
 def of_parts(kpi: Kpi, top: int, bottom: int, target: float | None, over: str) -> Figure:
-    """The figure of a numerator and its n; `over` says of which time."""
+    """
+    The figure of a numerator and its n; `over` says of which time.
+
+    Below the KPI's minimum n it is grey and judged by nobody: a lead must not act on chance.
+    """
+    value = ratio(kpi, top, bottom)
     if not kpi.denominator:
-        return Figure(kpi.id, figure(top / kpi.divisor, kpi.unit), note=over)
-    value = top / (bottom * kpi.divisor) if bottom else None
-    least = max(kpi.min_n, JUDGED_FROM[kpi.unit])
-    enough = bottom >= least
+        return Figure(kpi.id, figure(value, kpi.unit), note=over)
+    enough = bottom >= kpi.min_n
     return Figure(
         kpi=kpi.id,
         text=figure(value, kpi.unit),
         status=judge(kpi, value, target) if enough else "",
         target="" if target is None else figure(target, kpi.unit),
-        few="" if enough or not bottom else f"n {bottom} of {least}",
+        few="" if enough or not bottom else f"n {bottom} of {kpi.min_n}",
         note=f"n {bottom:,}, {over}",
     )
 
 
-def of_sums(kpi: Kpi, sums: Sums, target: float | None, over: str) -> Figure:
+def of_sums(kpi: Kpi, sums: Sums, target: float | None, over: str, codes: Codes = NO_CODES) -> Figure:
     """The figure of the sums of one window."""
-    top, bottom = parts(kpi, sums)
+    top, bottom = parts(kpi, sums, codes=codes)
     return of_parts(kpi, top, bottom, target, over)
 
 

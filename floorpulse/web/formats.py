@@ -50,6 +50,8 @@ def figure(value: float | None, unit: Unit) -> str:
         return percent(value)
     if unit == "s":
         return duration(value)
+    if unit in {"per_hour", "ratio"}:
+        return f"{value:,.2f}"
     return f"{value:.0f} %" if unit == "points" else f"{value:,.0f}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from floorpulse.web.figures import total
 from floorpulse.web.formats import kpi_figure, kpi_name, unit_of
 from floorpulse.web.queries import AlertRow, MinuteRow
-from schemas.kpis import DEFAULT_THRESHOLD_S, DEFAULT_VARIANT, KPIS, Kpi, parts, service_level
+from schemas.kpi_terms import DEFAULT_LIMITS, Codes, Limits
+from schemas.kpis import DEFAULT_VARIANT, KPIS, Kpi, parts, ratio, service_level
 from schemas.panes import Sums
 from schemas.registry import Registry
 from schemas.times import HOUR_MS, MINUTE_MS, day_of, day_start
@@ -27,7 +28,7 @@ class Frame:
     """Which steps a plot shows and over how many of them each point looks back."""
 
     kpi: Kpi
-    threshold_s: int
+    limits: Limits
     starts: tuple[int, ...]
     """Starts of the steps (minutes or site days), epoch ms."""
     shown_from: int
@@ -36,45 +37,48 @@ class Frame:
     """Steps of one point; None: all since the first."""
     by_day: bool
     over: str
+    codes: Codes
 
 
 def frame_of(row: AlertRow, rule: Mapping[str, Any], registry: Registry, clock_ms: int) -> Frame:
     """The frame for an alert: site days for a rule over days, else minutes."""
     kpi_id, minutes = STANDS_FOR.get(row.kpi, (row.kpi, 0))
-    kpi, threshold_s = contract(kpi_id, row.subject, rule, registry)
+    kpi, limits = contract(kpi_id, row.subject, rule, registry)
     if row.window.endswith("d"):
-        return _by_day(row, kpi, threshold_s, zone_of(row.subject, registry, clock_ms), clock_ms)
+        return _by_day(row, kpi, limits, zone_of(row.subject, registry, clock_ms), clock_ms, registry.codes)
     end = min(row.to_ms + AFTER_MS, max(clock_ms, row.to_ms))
     if row.window in {"day", "shift"}:
         starts = tuple(range(row.from_ms, end, MINUTE_MS))
-        return Frame(kpi, threshold_s, starts, 0, None, by_day=False, over="since the start of the day")
+        return Frame(
+            kpi, limits, starts, 0, None, by_day=False, over="since the start of the day", codes=registry.codes
+        )
     length = minutes or int(row.window.rstrip("m"))
     first = row.to_ms - max(BEFORE_MS, 2 * length * MINUTE_MS)
     first -= first % MINUTE_MS
     starts = tuple(range(first - length * MINUTE_MS, end, MINUTE_MS))
-    return Frame(kpi, threshold_s, starts, length, length, by_day=False, over=f"rolling {length} min")
+    return Frame(kpi, limits, starts, length, length, by_day=False, over=f"rolling {length} min", codes=registry.codes)
 
 
-def _by_day(row: AlertRow, kpi: Kpi, threshold_s: int, zone: ZoneInfo, clock_ms: int) -> Frame:
+def _by_day(row: AlertRow, kpi: Kpi, limits: Limits, zone: ZoneInfo, clock_ms: int, codes: Codes) -> Frame:
     length = int(row.window.rstrip("d"))
     named = day_of(row.to_ms - 1, zone)
     last = min(named + timedelta(days=DAYS_AFTER), day_of(max(clock_ms, row.to_ms - 1), zone))
     first = named - timedelta(days=DAYS_BEFORE + length)
     days = [first + timedelta(days=index) for index in range((last - first).days + 1)]
     starts = tuple(day_start(day, zone) for day in days)
-    return Frame(kpi, threshold_s, starts, length, length, by_day=True, over=f"rolling {length} days")
+    return Frame(kpi, limits, starts, length, length, by_day=True, over=f"rolling {length} days", codes=codes)
 
 
-def contract(kpi: str, subject: str, rule: Mapping[str, Any], registry: Registry) -> tuple[Kpi, int]:
-    """The KPI and T: for a service level as the rule says, else as the queue's contract says."""
+def contract(kpi: str, subject: str, rule: Mapping[str, Any], registry: Registry) -> tuple[Kpi, Limits]:
+    """The KPI and its limits: for a service level as the rule says, else as the queue's contract says."""
     if kpi != "service_level":
-        return KPIS[kpi], DEFAULT_THRESHOLD_S
+        return KPIS[kpi], DEFAULT_LIMITS
     kind, _, id_ = subject.partition(":")
     queue = registry.queues.get(id_) if kind == "queue" else None
     goal = queue.service_level if queue else None
     variant = rule.get("variant") or (goal.variant if goal else DEFAULT_VARIANT)
-    threshold_s = rule.get("threshold_s") or (goal.threshold_s if goal else DEFAULT_THRESHOLD_S)
-    return service_level(int(variant)), int(threshold_s)
+    limits = goal.limits if goal else DEFAULT_LIMITS
+    return service_level(variant), replace(limits, threshold_s=int(rule.get("threshold_s") or limits.threshold_s))
 
 
 def zone_of(subject: str, registry: Registry, at_ms: int) -> ZoneInfo:
@@ -119,7 +123,5 @@ def _points(frame: Frame, rows: Sequence[MinuteRow]) -> list[tuple[float | None,
 
 def _point(frame: Frame, steps: Sequence[Sums], index: int) -> tuple[float | None, int]:
     first = 0 if frame.look_back is None else index - frame.look_back + 1
-    top, bottom = parts(frame.kpi, total(steps[max(0, first) : index + 1]), frame.threshold_s)
-    if not frame.kpi.denominator:
-        return top / frame.kpi.divisor, bottom
-    return (top / (bottom * frame.kpi.divisor) if bottom else None), bottom
+    top, bottom = parts(frame.kpi, total(steps[max(0, first) : index + 1]), frame.limits, frame.codes)
+    return ratio(frame.kpi, top, bottom), bottom

@@ -191,7 +191,7 @@ def _service_level_tile(floor: _Floor) -> Tile:
     goals = 0.0
     for row in floor.queues:
         goal = floor.queue(row.id).service_level
-        reached, n = parts(service_level(goal.variant), floor.sums(f"queue:{row.id}", "30m"), goal.threshold_s)
+        reached, n = parts(service_level(goal.variant), floor.sums(f"queue:{row.id}", "30m"), goal.limits)
         top, bottom, goals = top + reached, bottom + n, goals + goal.goal * n
     target = floor.registry.target("service_level")
     if target is None and bottom:
@@ -205,7 +205,7 @@ def _service_level_trend(floor: _Floor) -> list[float | None]:
     for queue, minutes in by_subject(floor.rows.queue_minutes).items():
         goal = floor.queue(queue).service_level
         for index, sums in enumerate(steps_of(minutes, floor.rows.clock_ms)):
-            top, bottom = parts(service_level(goal.variant), sums, goal.threshold_s)
+            top, bottom = parts(service_level(goal.variant), sums, goal.limits)
             tops[index] += top
             bottoms[index] += bottom
     return [top / bottom if bottom else None for top, bottom in zip(tops, bottoms, strict=True)]
@@ -312,7 +312,7 @@ def _queue(floor: _Floor, row: SubjectRow) -> QueueView:
     goal = queue.service_level
     kpi = service_level(goal.variant)
     sums = floor.sums(subject, "30m")
-    top, bottom = parts(kpi, sums, goal.threshold_s)
+    top, bottom = parts(kpi, sums, goal.limits)
     level = of_parts(kpi, top, bottom, floor.registry.target("service_level", subject) or goal.goal, "last 30 min")
     target = floor.registry.target("abandon_rate", subject)
     return QueueView(
@@ -321,7 +321,7 @@ def _queue(floor: _Floor, row: SubjectRow) -> QueueView:
         waiting=row.waiting,
         oldest_ms=row.oldest_wait_ms if row.waiting else 0,
         service_level=level,
-        words=f"Variant {goal.variant}, T = {goal.threshold_s} s. {kpi.words}",
+        words=f"Variant {goal.variant}, T = {goal.threshold_s} s, S = {goal.short_s} s. {kpi.words}",
         abandoned=of_sums(KPIS["abandon_rate"], sums, target, "last 30 min"),
         offered=of_sums(KPIS["offered"], sums, None, "last 30 min"),
         status=floor.firing[subject].severity if subject in floor.firing else level.status,

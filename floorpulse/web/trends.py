@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from floorpulse.web.figures import total
 from floorpulse.web.queries import MinuteRow
 from floorpulse.web.sparkline import line
-from schemas.kpis import Kpi, parts
+from schemas.kpis import Kpi, value
 from schemas.panes import Sums
 from schemas.times import MINUTE_MS
 
@@ -48,8 +48,7 @@ def steps_of(minutes: Sequence[MinuteRow], clock_ms: int) -> list[dict[str, int]
 
 def trend(kpi: Kpi, steps: Sequence[Sums]) -> str:
     """The sparkline of a KPI; a step without a denominator is a gap."""
-    values = (parts(kpi, sums) for sums in steps)
-    return line([top / bottom if bottom else None for top, bottom in values])
+    return line([value(kpi, sums) for sums in steps])
 
 
 def bar_values(rows: Sequence[MinuteRow], clock_ms: int) -> list[float]:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.alerts import Judgement, Transition
 from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of
+from streams.core.facts import AGENT_TIME
 from streams.core.panes import RESIDENT_MINUTES
-from streams.core.spans import TTL_MS
-from streams.core.subject import KEPT_DAYS, Changed, Subject, split_spans
-from streams.core.views import SubjectAt, site_of
+from streams.core.spans import EVER, NEVER, TTL_MS
+from streams.core.subject import KEPT_DAYS, TO_BE_ASKED, Delta, Subject, expire
+from streams.core.views import SubjectAt, stay_of
 
 if TYPE_CHECKING:
     from streams.core.partition import PartitionEngine
@@ -29,7 +30,6 @@ TICK_MS = 5_000
 PRUNE_MINUTES = 5
 DAY_GRACE_MS = 15 * MINUTE_MS
 """Rules over days are judged this long after the end of the site day."""
-NEVER = 2**62
 
 
 class Clockwork:
@@ -46,20 +46,22 @@ class Clockwork:
         self._heap: list[tuple[int, str, str]] = []
         self._mark = -1
         self._closing: dict[str, tuple[int, date]] = {}
-        self._days: dict[tuple[str, int], str] = {}
 
     def advance(self, to: int) -> None:
         """Go on to an instant; everything due up to it happens first."""
         if self.now < 0:
-            self.now = to
-            self._mark = minute_of(to) - 1
-            self._schedule_closings()
-            return
+            self._begin(to)
         while (instant := self._next(to)) is not None:
             self.now = instant
             self._reach(instant)
         self.now = max(self.now, to)
         self._mark_minute()
+
+    def _begin(self, to: int) -> None:
+        """Time begins with the first record that brings one, or with the first planned minute before it."""
+        self.now = min(to, self._heap[0][0] - 1) if self._heap else to
+        self._mark = minute_of(self.now) - 1
+        self._schedule_closings()
 
     def is_due(self, now: int) -> bool:
         """True when something would happen by time alone up to an instant, if a record said that it has come."""
@@ -67,8 +69,8 @@ class Clockwork:
 
     def catch_up(self, subject: Subject) -> None:
         """Bring the windows of a subject that was idle to the present minute."""
-        subject.rolling.slide(minute_of(self.now), subject.panes)
-        self._turn_shift(subject)
+        subject.last = max(subject.last, minute_of(self.now))
+        self._turn_shift(subject, self.now)
 
     def forget(self, subject: Subject) -> None:
         """Forget what no minute needs any more; before each change and judging, so that a restart changes nothing."""
@@ -86,26 +88,45 @@ class Clockwork:
         if state is not None and not subject.has_ttl:
             subject.has_ttl = True
             heapq.heappush(self._heap, (max(state.at + TTL_MS, self.now + 1), subject.key, "ttl"))
+        if subject.plan_due == TO_BE_ASKED:
+            self._await_plan(subject)
+
+    def _await_plan(self, subject: Subject) -> None:
+        """Be woken when the next planned minute has passed."""
+        minute = subject.time.plans.next_minute(minute_of(self.now))
+        subject.plan_due = NEVER if minute is None else (minute + 1) * MINUTE_MS
+        if minute is not None:
+            heapq.heappush(self._heap, (subject.plan_due, subject.key, "plan"))
 
     def site_of(self, subject: Subject) -> str:
         """The subject's site in this minute."""
-        site, asked = subject.site
+        site, until = subject.site
         minute = minute_of(self.now)
-        if asked != minute:
-            site = site_of(subject.key, self._engine.registry, max(minute * MINUTE_MS, 0))
-            subject.site = (site, minute)
+        if minute >= until:
+            site, until_ms = stay_of(subject.key, self._engine.registry, max(minute * MINUTE_MS, 0))
+            subject.site = (site, -(-until_ms // MINUTE_MS))
+            subject.today = (0, 0, "")
         return site
 
     def day_of(self, subject: Subject, minute: int) -> str:
         """The site day (ISO) that holds a minute."""
         site = self.site_of(subject)
-        day = self._days.get((site, minute))
-        if day is None:
-            day = day_of(minute * MINUTE_MS, self._engine.registry.zone(site)).isoformat()
-            if len(self._days) > 20_000:
-                self._days.clear()
-            self._days[site, minute] = day
-        return day
+        first, after, name = subject.today
+        if not first <= minute < after:
+            zone = self._engine.registry.zone(site)
+            day = day_of(minute * MINUTE_MS, zone)
+            first, after, name = (
+                -(-day_start(day, zone) // MINUTE_MS),
+                -(-day_end(day, zone) // MINUTE_MS),
+                day.isoformat(),
+            )
+            subject.today = (first, after, name)
+        return name
+
+    def day_known(self, subject: Subject) -> tuple[int, int]:
+        """First minute, and first minute after, of the site day that was asked for last; both 0 for none."""
+        self.site_of(subject)
+        return subject.today[:2]
 
     def end_of_day(self, ms: int) -> int:
         """The instant at which the last site has closed the day that holds `ms`."""
@@ -115,15 +136,15 @@ class Clockwork:
 
     def registry_changed(self) -> None:
         """Sites or zones may be others now."""
-        self._days.clear()
         for subject in self._engine.subjects.values():
-            subject.site = ("", -1)
+            subject.site = ("", EVER)
         if self.now >= 0:
             self._schedule_closings()
 
     def dump(self) -> dict[str, Any]:
         """As JSON values, with what else of the engine belongs to the checkpoint."""
         engine = self._engine
+        engine.groups.settle(engine.registry)
         return {
             "now": self.now,
             "mark": self._mark,
@@ -144,7 +165,7 @@ class Clockwork:
         self.changed = {key for key in data["changed"] if key in self._engine.subjects}
         self._closing = {site: (due, date.fromisoformat(day)) for site, (due, day) in data["closing"].items()}
         for subject in self._engine.subjects.values():
-            subject.rolling.rebuild(minute_of(max(self.now, 0)), subject.panes)
+            subject.last = minute_of(max(self.now, 0))
             if subject.due is not None and subject.due <= self.now:
                 subject.due = None
             if subject.due is not None:
@@ -156,7 +177,7 @@ class Clockwork:
         instant = NEVER
         if self.changed:
             instant = (self.now // TICK_MS + 1) * TICK_MS
-        if self.active or self._engine.groups.dirty:
+        if self.active or self._engine.groups.has_changes:
             instant = min(instant, (minute_of(self.now) + 1) * MINUTE_MS)
         if self._heap:
             instant = min(instant, self._heap[0][0])
@@ -174,7 +195,7 @@ class Clockwork:
         whole = instant % MINUTE_MS == 0
         if whole:
             subjects = self._engine.subjects
-            judged |= {key for key in self.active if subjects[key].rolling.has_moved or subjects[key].is_live}
+            judged |= {key for key in self.active if subjects[key].news or subjects[key].is_live}
         for key in sorted(judged):
             self._judge(self._engine.subjects[key], instant)
         if whole:
@@ -188,6 +209,8 @@ class Clockwork:
             subject = self._engine.subjects[key]
             if kind == "ttl":
                 self._expire(subject, instant)
+            elif kind == "plan":
+                self._count_planned(subject, due)
             elif subject.due == due:
                 subject.due = None
                 judged.add(key)
@@ -195,24 +218,34 @@ class Clockwork:
 
     def _expire(self, subject: Subject, instant: int) -> None:
         subject.has_ttl = False
-        spans = subject.time.timeline.expire(instant)
-        if spans:
-            self._engine.spread_expired(subject, Changed(split_spans(spans)))
+        changed = expire(subject.time, instant)
+        if changed.deltas:
+            self._engine.spreading.expired(subject, changed)
             return
         state = subject.time.timeline.now()
         if state is not None:
             subject.has_ttl = True
             heapq.heappush(self._heap, (max(state.at + TTL_MS, instant + 1), subject.key, "ttl"))
 
+    def _count_planned(self, subject: Subject, due: int) -> None:
+        """Count what was planned for the minute that ends now, in the windows and the shift that end with it."""
+        if subject.plan_due != due:
+            return
+        minute = minute_of(due) - 1
+        self._slide_to(subject, minute)
+        self._turn_shift(subject, due - 1)
+        self._engine.spreading.planned(subject, Delta(minute, AGENT_TIME, subject.time.plans.in_minute(minute)))
+        self.active.add(subject.key)
+        self._await_plan(subject)
+
     def _judge(self, subject: Subject, instant: int) -> None:
         self.forget(subject)
         was_live, old_due = subject.is_live, subject.due
         engine = self._engine
-        if subject.rolling.last < minute_of(instant - 1):
-            subject.rolling.slide(minute_of(instant - 1), subject.panes)
-        subject.rolling.has_moved = False
+        subject.last = max(subject.last, minute_of(instant - 1))
         view = SubjectAt(subject, engine.registry, instant, today=self.day_of(subject, minute_of(instant - 1)))
-        judgement = engine.judge.judge(view, subject.states, instant)
+        judgement = engine.judge.judge(view, subject.states, instant, subject.news)
+        subject.news = 0
         self._note(judgement)
         if judgement.due_ms is not None and judgement.due_ms > instant and judgement.due_ms != subject.due:
             subject.due = judgement.due_ms
@@ -248,12 +281,24 @@ class Clockwork:
         """Move the windows of everybody active into the minute that begins now."""
         for key in sorted(self.active):
             subject = self._engine.subjects[key]
-            subject.rolling.slide(minute, subject.panes)
-            self._turn_shift(subject)
+            self._slide_to(subject, minute)
+            self._turn_shift(subject, self.now)
             self.slid.add(key)
             if not subject.is_active():
                 self.active.discard(key)
         self._mark_minute()
+
+    def _slide_to(self, subject: Subject, minute: int) -> None:
+        """Let the windows end with a later minute; what leaves or enters may be news."""
+        if minute <= subject.last:
+            return
+        minutes = subject.panes.minutes
+        for bit, look in self._engine.spreading.looks[subject.kind]:
+            if look.window.kind == "rolling" and not subject.news & bit:
+                moved = (at for at in (minute, minute - look.window.minutes) if at in minutes)
+                if any(look.is_touched_by(pane.sums) for at in moved for pane in minutes[at].values()):
+                    subject.news |= bit
+        subject.last = minute
 
     def _mark_minute(self) -> None:
         """Send the groups what changed, once time has passed a minute."""
@@ -262,19 +307,20 @@ class Clockwork:
             return
         self._mark = minute
         engine = self._engine
+        engine.groups.settle(engine.registry)
         engine.out.contributions += engine.groups.take(minute, engine.version, minute - RESIDENT_MINUTES)
 
-    def _turn_shift(self, subject: Subject) -> None:
+    def _turn_shift(self, subject: Subject, now: int) -> None:
         """Begin the shift totals anew when a shift, or without a plan a site day, begins."""
-        if subject.shift_start >= 0 and subject.shift_start <= self.now < subject.shift_until:
+        if subject.shift_start >= 0 and now < subject.shift_until:
             return
         zone = self._engine.registry.zone(self.site_of(subject))
-        start, until = self._shift_at(subject, day_of(self.now, zone), self.now)
+        start, until = self._shift_at(subject, day_of(now, zone), now)
         subject.shift_until = until
         if start != subject.shift_start:
             subject.shift_start = start
-            first = max(minute_of(start), minute_of(self.now) - RESIDENT_MINUTES)
-            subject.shift_sums = subject.panes.sums(m for m in subject.panes.minutes if m >= first)
+            first = max(minute_of(start), minute_of(now) - RESIDENT_MINUTES)
+            subject.shift_sums = subject.panes.sums(first, max(subject.panes.newest, first))
 
     def _shift_at(self, subject: Subject, day: date, now: int) -> tuple[int, int]:
         """[start, until) of the shift now: by plan, else the site day."""

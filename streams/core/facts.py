@@ -16,12 +16,22 @@ from schemas.events import (
     ContactRejected,
     FloorEvent,
     QualityScored,
+    ShiftPlanned,
+    StateChanged,
     SurveyAnswered,
     TaskTimed,
     TicketChanged,
     TicketWorked,
 )
-from schemas.panes import ABANDONED_WITHIN, ANSWERED_WITHIN, SHORT_CALL_MS, wait_bucket
+from schemas.panes import (
+    ABANDONED_WITHIN,
+    ANSWERED_WITHIN,
+    LONGEST_PART_MS,
+    SHORT_CALL_MS,
+    TASK_PREFIX,
+    TASK_TIME_PREFIX,
+    wait_bucket,
+)
 from schemas.times import seconds_to_ms, to_ms
 
 NO_QUEUE = ""
@@ -41,10 +51,12 @@ class Counted(NamedTuple):
     """Start of the time the contact was in the agent's hands; it ends at the event."""
 
 
-def counted(event: FloorEvent) -> Counted | None:
-    """The counters of an event; None for events that count no occurrence (states, plans)."""
-    counter = _COUNTERS.get(event.type)
-    return counter(event) if counter else None
+def counted(event: FloorEvent) -> Counted:
+    """The counters of an event; the time of states and plans is not among them (`streams.core.spans`)."""
+    found = _COUNTERS[event.type](event)
+    if event.clamped_s:
+        found.sums["clamped"] = 1
+    return found
 
 
 def _offered(event: ContactOffered) -> Counted:
@@ -69,13 +81,20 @@ def _flowed_out(event: ContactFlowedOut) -> Counted:
 
 
 def _handled(event: ContactHandled) -> Counted:
-    talk, hold, wrap = seconds_to_ms(event.talk_s), seconds_to_ms(event.hold_s), seconds_to_ms(event.wrap_s)
+    recorded = (seconds_to_ms(event.talk_s), seconds_to_ms(event.hold_s), seconds_to_ms(event.wrap_s))
+    talk, hold, wrap = handle_parts(event)
     sums = {"handled": 1, "talk_ms": talk}
+    cut = sum(recorded) - talk - hold - wrap
+    if cut:
+        sums["capped"] = 1
+        sums["capped_ms"] = cut
     if hold:
         sums["hold_ms"] = hold
         sums["held"] = 1
     if wrap:
         sums["wrap_ms"] = wrap
+    else:
+        sums["without_wrap"] = 1
     if talk <= SHORT_CALL_MS:
         sums["short_calls"] = 1
     if event.transferred:
@@ -83,6 +102,15 @@ def _handled(event: ContactHandled) -> Counted:
     engaged = to_ms(event.started_at) if event.agent is not None else None
     queue = event.queue or (NO_QUEUE if event.agent is not None else UNKNOWN_QUEUE)
     return Counted((queue, event.channel), sums, talk + hold + wrap, engaged)
+
+
+def handle_parts(event: ContactHandled) -> tuple[int, int, int]:
+    """Talk, hold and wrap, ms, each cut to the longest that is believed."""
+    return (
+        min(seconds_to_ms(event.talk_s), LONGEST_PART_MS),
+        min(seconds_to_ms(event.hold_s), LONGEST_PART_MS),
+        min(seconds_to_ms(event.wrap_s), LONGEST_PART_MS),
+    )
 
 
 def _accepted(event: ContactAccepted) -> Counted:
@@ -102,8 +130,8 @@ def _offered_to_agent(event: ContactAccepted | ContactRejected, column: str) -> 
 
 
 def _scored(event: QualityScored) -> Counted:
-    sums = {"scored": 1, "score_hundredths": round(event.score * 100)}
-    if event.fatal:
+    sums = {"scored": 1, "score_hundredths": round(event.scored * 100)}
+    if event.is_fatal:
         sums["fatal"] = 1
     return Counted(AGENT_TIME, sums)
 
@@ -120,10 +148,26 @@ def _surveyed(event: SurveyAnswered) -> Counted:
 
 
 def _task(event: TaskTimed) -> Counted:
-    return Counted(AGENT_TIME, {"tasks": 1, "task_ms": seconds_to_ms(event.seconds), "task_units": event.units})
+    ms = seconds_to_ms(event.seconds)
+    sums = {"tasks": 1, "task_ms": ms, "task_units": event.units}
+    return Counted(AGENT_TIME, sums | {TASK_PREFIX + event.task: event.units, TASK_TIME_PREFIX + event.task: ms})
 
 
-_TICKET_COLUMN = {"created": "tickets_created", "solved": "tickets_solved", "reopened": "tickets_reopened"}
+def _state_entered(event: StateChanged) -> Counted:
+    column = {"away": "aways", "offline": "logouts"}.get(event.state)
+    return Counted(AGENT_TIME, {column: 1} if column else {})
+
+
+def _planned(_event: ShiftPlanned) -> Counted:
+    return Counted(AGENT_TIME, {})
+
+
+_TICKET_COLUMN = {
+    "created": "tickets_created",
+    "solved": "tickets_solved",
+    "reopened": "tickets_reopened",
+    "breached": "tickets_breached",
+}
 
 
 def _ticket_changed(event: TicketChanged) -> Counted:
@@ -151,4 +195,6 @@ _COUNTERS: dict[str, Callable[[Any], Counted]] = {
     "task_timed": _task,
     "ticket_changed": _ticket_changed,
     "ticket_worked": _ticket_worked,
+    "state_changed": _state_entered,
+    "shift_planned": _planned,
 }

@@ -16,8 +16,9 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
-from schemas.alerts import Judge, Judgement, RuleState, Transition
+from schemas.alerts import Judge, Judgement, Look, RuleState, Transition
 from schemas.errors import InvalidEvent
+from schemas.panes import Sums
 from schemas.registry import Registry
 from schemas.times import MINUTE_MS, day_end, day_of, day_start
 from schemas.topics import CONTRIBUTIONS
@@ -33,7 +34,7 @@ from streams.core.log import (
     WindowRow,
     version_of,
 )
-from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, Panes, Rolling, add_to
+from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, Rolling, add_to
 from streams.core.subject import KEPT_DAYS
 from streams.core.views import GroupAt, site_of
 
@@ -47,10 +48,13 @@ class Group:
         self.kind, _, self.id = key.partition(":")
         self.parts: dict[int, dict[int, dict[str, int]]] = {}
         """minute -> partition -> sums."""
-        self.panes = Panes()
         self.rolling = Rolling(lengths, last)
         self.days: dict[str, dict[str, int]] = {}
         self.states: dict[str, RuleState] = {}
+
+    def window(self, minutes: int, look: Look | None = None) -> Sums:
+        """Totals of a rolling window that is kept."""
+        return self.rolling.totals[minutes]
 
     @property
     def is_live(self) -> bool:
@@ -60,7 +64,7 @@ class Group:
     @property
     def is_active(self) -> bool:
         """True while a window may hold something or a rule is pending or firing."""
-        return self.is_live or self.panes.newest > self.rolling.last - self.rolling.longest
+        return self.is_live or self.rolling.newest > self.rolling.last - self.rolling.longest
 
     def set_part(self, minute: int, partition: int, sums: dict[str, int]) -> dict[str, int]:
         """Replace what a partition gives to a minute; returns the difference."""
@@ -70,17 +74,14 @@ class Group:
         difference = {column: value for column, value in difference.items() if value}
         parts[partition] = sums
         if difference:
-            self.panes.minutes.setdefault(minute, {})
-            add_to(self.panes.by_minute.setdefault(minute, {}), difference)
-            self.panes.newest = max(self.panes.newest, minute)
-            self.rolling.add(minute, difference, 1)
+            self.rolling.add(minute, difference)
         return difference
 
     def evict(self, horizon: int) -> None:
         """Forget minutes before the horizon."""
         for minute in [m for m in self.parts if m < horizon]:
             del self.parts[minute]
-        self.panes.evict(horizon)
+        self.rolling.evict(horizon)
 
 
 class GroupEngine:
@@ -152,7 +153,7 @@ class GroupEngine:
         self.judge = revision.second
         self._schedule_closings()
         for group in self.groups.values():
-            group.rolling.reshape(self._lengths(group.key), group.panes)
+            group.rolling.reshape(self._lengths(group.key))
 
     def replay(self, offset: int, contributions: list[Contribution]) -> None:
         """Take contributions from before the checkpoint: fills the minutes without judging again."""
@@ -169,7 +170,7 @@ class GroupEngine:
     def replayed(self) -> None:
         """All contributions up to the checkpoint are in: go on from there."""
         for group in self.groups.values():
-            group.rolling.rebuild(max(self.judged, 0), group.panes)
+            group.rolling.rebuild(max(self.judged, 0))
         self._evict(self.judged - RESIDENT_MINUTES)
 
     def _next_minute(self, ready: int) -> int:
@@ -194,7 +195,7 @@ class GroupEngine:
             self._close_day(site, now)
         for key in sorted(key for key, group in self.groups.items() if group.is_active):
             group = self.groups[key]
-            group.rolling.slide(minute, group.panes)
+            group.rolling.slide(minute)
             if group.rolling.has_moved or group.is_live:
                 self._judge(group, now)
         self._evict(minute - RESIDENT_MINUTES)

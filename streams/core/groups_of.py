@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from schemas.registry import Registry
+from schemas.panes import Sums
+from schemas.registry import FOREVER_MS, Registry
 from schemas.times import MINUTE_MS
 from streams.core.facts import CellKey
 from streams.core.log import Contribution
 from streams.core.panes import add_to
-from streams.core.subject import Delta, Subject
+from streams.core.subject import Subject
 
 SUMS_PER_PART = 1_000
 """A message stays well below the megabyte that a broker takes."""
@@ -23,16 +24,35 @@ class GroupSums:
         self.partition = partition
         self.sums: dict[str, dict[int, dict[str, int]]] = {}
         self.dirty: set[tuple[str, int]] = set()
+        self._pending: dict[tuple[str, int, CellKey], dict[str, int]] = {}
+        """What panes gained since it was last spread over their groups."""
+        self._known: dict[tuple[str, str], tuple[int, int, list[str]]] = {}
+        """(subject, queue) -> groups from one minute up to another."""
 
-    def add(self, subject: Subject, delta: Delta, registry: Registry) -> None:
-        """Add a delta to every group of its pane."""
-        for group in groups_of(subject.key, delta.cell, delta.minute, registry):
-            totals = self.sums.setdefault(group, {}).setdefault(delta.minute, {})
-            add_to(totals, delta.sums, delta.sign)
-            self.dirty.add((group, delta.minute))
+    def add(self, key: str, minute: int, cell: CellKey, sums: Sums, sign: int) -> None:
+        """Note what a pane of a subject gained (+1) or lost (-1)."""
+        pending = self._pending.get((key, minute, cell))
+        if pending is None:
+            pending = self._pending[key, minute, cell] = {}
+        add_to(pending, sums, sign)
+
+    @property
+    def has_changes(self) -> bool:
+        """True while something waits to be sent."""
+        return bool(self.dirty or self._pending)
+
+    def settle(self, registry: Registry) -> None:
+        """Spread what panes gained over their groups, by the roster of each minute."""
+        for (key, minute, cell), gained in self._pending.items():
+            for group in self._groups_of(key, cell, minute, registry):
+                add_to(self.sums.setdefault(group, {}).setdefault(minute, {}), gained)
+                self.dirty.add((group, minute))
+        self._pending.clear()
 
     def rebuild(self, subjects: Iterable[Subject], registry: Registry) -> None:
         """Make all sums anew from the panes; what changes, or is gone, is sent again."""
+        self._pending.clear()
+        self._known.clear()
         before, self.sums = self.sums, {}
         for subject in subjects:
             for minute, cells in subject.panes.minutes.items():
@@ -44,6 +64,17 @@ class GroupSums:
             for minute in old.keys() | new.keys():
                 if old.get(minute) != new.setdefault(minute, {}):
                     self.dirty.add((group, minute))
+
+    def _groups_of(self, key: str, cell: CellKey, minute: int, registry: Registry) -> list[str]:
+        known = self._known.get((key, cell[0]))
+        if known is not None and known[0] <= minute < known[1]:
+            return known[2]
+        groups = groups_of(key, cell, minute, registry)
+        until = (
+            registry.stays_until(key.partition(":")[2], minute * MINUTE_MS) if key.startswith("agent:") else FOREVER_MS
+        )
+        self._known[key, cell[0]] = (minute, -(-until // MINUTE_MS), groups)
+        return groups
 
     def take(self, mark: int, version: int, horizon: int) -> list[Contribution]:
         """What changed in minutes up to `mark` since the last call, in parts; later minutes wait for their own mark."""

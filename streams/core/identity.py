@@ -14,6 +14,9 @@ REMEMBERED = 25_000
 ELSEWHERE = -1
 """The partition of a fact whose higher revision went to another key."""
 
+PLAN = "\x1fshift_planned"
+"""End of the identity of a plan: plans are told ahead of their time, so they are looked up whatever their time is."""
+
 Standing = Literal["new", "duplicate", "conflict", "newer", "older"]
 
 
@@ -46,7 +49,7 @@ def prior_of(found: Iterable[Known], partition: int, offset: int, below: int | N
 
 def identity_of(event: FloorEvent) -> Identity:
     """The identity of a fact, whatever key or time it carries."""
-    return joined(event.source, event.id, event.type)
+    return event.identity
 
 
 def joined(source: str, id_: str, type_: str) -> Identity:
@@ -89,4 +92,5 @@ class Remembered:
             if known.offset > stored_until:
                 return
             del self.known[identity]
-            self.evicted_until = max(self.evicted_until, known.at_ms)
+            if not identity.endswith(PLAN):
+                self.evicted_until = max(self.evicted_until, known.at_ms)

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from schemas.alerts import Judge, Transition
 from schemas.errors import InvalidEvent
-from schemas.events import Control, FloorEvent, RefoldAsked, subject_of
+from schemas.events import Control, FloorEvent, RefoldAsked
 from schemas.registry import Registry
-from schemas.times import to_ms
 from streams.core.facts import CellKey
 from streams.core.identity import Known
 from streams.core.panes import Pane
@@ -75,8 +74,8 @@ def event_row(event: FloorEvent, item: Item, superseded_by: int, version: int, e
     """The row of an event of an epoch that was accepted, or marked, by the record of a version."""
     return EventRow(
         event.type,
-        subject_of(event),
-        to_ms(event.at),
+        event.subject,
+        event.at_ms,
         event.source,
         event.id,
         event.revision,
@@ -99,7 +98,7 @@ def known_of(event: FloorEvent, item: Item, partition: int, epoch: int) -> Known
         item.offset,
         event.revision,
         item.content,
-        to_ms(event.at),
+        event.at_ms,
         item.payload,
         item.broker_ms,
         item.ingest,

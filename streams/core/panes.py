@@ -37,8 +37,8 @@ class Pane:
         self.version = version
 
 
-def add_to(totals: dict[str, int], sums: Sums, sign: int = 1) -> None:
-    """Add sums to totals in place; what comes to 0 is dropped."""
+def add_to(totals: dict[str, int], sums: Sums, sign: int = 1) -> dict[str, int]:
+    """Add sums to totals in place, and return these; what comes to 0 is dropped."""
     get = totals.get
     for column, value in sums.items():
         total = get(column, 0) + sign * value
@@ -46,6 +46,7 @@ def add_to(totals: dict[str, int], sums: Sums, sign: int = 1) -> None:
             totals[column] = total
         elif column in totals:
             del totals[column]
+    return totals
 
 
 class Panes:
@@ -54,8 +55,6 @@ class Panes:
     def __init__(self) -> None:
         """Empty."""
         self.minutes: dict[int, dict[CellKey, Pane]] = {}
-        self.by_minute: dict[int, dict[str, int]] = {}
-        """Sums of all cells of a minute."""
         self.dirty: set[tuple[int, CellKey]] = set()
         self.newest = -1
 
@@ -71,22 +70,36 @@ class Panes:
             pane = cells[cell] = Pane()
         pane.add(sums, sign, version, handle_ms)
         self.dirty.add((minute, cell))
-        add_to(self.by_minute.setdefault(minute, {}), sums, sign)
         self.newest = max(self.newest, minute)
 
     def put(self, minute: int, cell: CellKey, pane: Pane) -> None:
         """Set a pane as it was stored."""
         self.minutes.setdefault(minute, {})[cell] = pane
-        add_to(self.by_minute.setdefault(minute, {}), pane.sums)
         self.newest = max(self.newest, minute)
 
-    def sums(self, minutes: Iterable[int]) -> dict[str, int]:
-        """Totals of some minutes."""
+    def sums(self, first: int, last: int, keys: frozenset[str] | None = None) -> dict[str, int]:
+        """Totals of the minutes from `first` to `last`, both included: of some keys, or of all."""
         totals: dict[str, int] = {}
-        for minute in minutes:
-            if minute in self.by_minute:
-                add_to(totals, self.by_minute[minute])
+        if keys is None:
+            self._sum(totals, first, last)
+            return totals
+        for sums in self._within(first, last):
+            if not keys.isdisjoint(sums):
+                for column, value in sums.items():
+                    if column in keys:
+                        totals[column] = totals.get(column, 0) + value
         return totals
+
+    def windows(self, last: int, lengths: Iterable[int]) -> dict[int, dict[str, int]]:
+        """Totals of the windows of `lengths` minutes, rising, that end with `last`."""
+        found: dict[int, dict[str, int]] = {}
+        totals: dict[str, int] = {}
+        until = last
+        for length in lengths:
+            self._sum(totals, last - length + 1, until)
+            until = last - length
+            found[length] = dict(totals)
+        return found
 
     def freeze(self) -> list[tuple[int, CellKey, Pane]]:
         """Copies of the panes that changed since the last call."""
@@ -99,18 +112,36 @@ class Panes:
 
     def evict(self, horizon_minute: int) -> None:
         """Drop clean panes before a minute."""
+        gone = [minute for minute in self.minutes if minute < horizon_minute]
+        if not gone:
+            return
         held = {minute for minute, _ in self.dirty}
-        for minute in [m for m in self.minutes if m < horizon_minute and m not in held]:
-            del self.minutes[minute]
-            self.by_minute.pop(minute, None)
+        for minute in gone:
+            if minute not in held:
+                del self.minutes[minute]
+
+    def _sum(self, totals: dict[str, int], first: int, last: int) -> None:
+        for sums in self._within(first, last):
+            add_to(totals, sums)
+
+    def _within(self, first: int, last: int) -> list[dict[str, int]]:
+        """The sums of all panes of some minutes."""
+        minutes = self.minutes
+        if len(minutes) <= last - first:
+            held = [cells for minute, cells in minutes.items() if first <= minute <= last]
+        else:
+            held = [minutes[minute] for minute in range(first, last + 1) if minute in minutes]
+        return [pane.sums for cells in held for pane in cells.values()]
 
 
 class Rolling:
     """
-    Running totals of rolling windows: each covers its `length` minutes up to `last`.
+    Running totals of the rolling windows of a group: each covers its `length` minutes up to `last`.
 
         last-4  last-3  last-2  last-1  last
         [------------ 5 m window ----------]   sliding by one takes the first away and adds the next
+
+    A group changes in every minute and is judged in each: for it running totals are cheaper than sums over minutes.
     """
 
     def __init__(self, lengths: Iterable[int], last: int) -> None:
@@ -118,35 +149,38 @@ class Rolling:
         self.last = last
         self.has_moved = True
         """Whether the totals changed since somebody set this to False."""
+        self.minutes: dict[int, dict[str, int]] = {}
+        self.newest = -1
         self.totals: dict[int, dict[str, int]] = {length: {} for length in sorted(set(lengths))}
         self.longest = max(self.totals)
         """Minutes of the longest window."""
 
-    def reshape(self, lengths: Iterable[int], panes: Panes) -> None:
+    def reshape(self, lengths: Iterable[int]) -> None:
         """Keep windows of other lengths."""
         self.totals = {length: {} for length in sorted(set(lengths))}
         self.longest = max(self.totals)
-        self.rebuild(self.last, panes)
+        self.rebuild(self.last)
 
-    def add(self, minute: int, sums: Sums, sign: int) -> None:
-        """Add to every window that covers the minute."""
+    def add(self, minute: int, sums: Sums) -> None:
+        """Add to a minute and to every window that covers it."""
         self.has_moved = True
+        self.newest = max(self.newest, minute)
+        add_to(self.minutes.setdefault(minute, {}), sums)
         for length, totals in self.totals.items():
             if self.last - length < minute <= self.last:
-                add_to(totals, sums, sign)
+                add_to(totals, sums)
 
-    def slide(self, last: int, panes: Panes) -> None:
+    def slide(self, last: int) -> None:
         """Move the windows so that they end with a later minute."""
         if last <= self.last:
             return
         if last - self.last > self.longest:
-            self.rebuild(last, panes)
+            self.rebuild(last)
             return
-        by_minute = panes.by_minute
         for minute in range(self.last + 1, last + 1):
-            entering = by_minute.get(minute)
+            entering = self.minutes.get(minute)
             for length, totals in self.totals.items():
-                leaving = by_minute.get(minute - length)
+                leaving = self.minutes.get(minute - length)
                 if leaving:
                     add_to(totals, leaving, -1)
                     self.has_moved = True
@@ -155,9 +189,16 @@ class Rolling:
                     self.has_moved = True
         self.last = last
 
-    def rebuild(self, last: int, panes: Panes) -> None:
-        """Make the totals anew from the panes."""
+    def rebuild(self, last: int) -> None:
+        """Make the totals anew from the minutes."""
         self.has_moved = True
         self.last = last
         for length in self.totals:
-            self.totals[length] = panes.sums(range(last - length + 1, last + 1))
+            totals = self.totals[length] = {}
+            for minute in range(last - length + 1, last + 1):
+                add_to(totals, self.minutes.get(minute, {}))
+
+    def evict(self, horizon: int) -> None:
+        """Forget minutes before the horizon."""
+        for minute in [m for m in self.minutes if m < horizon]:
+            del self.minutes[minute]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from schemas.alerts import Judge
+from schemas.alerts import ALL_NEWS, Judge
 from schemas.events import (
     Control,
     FloorEvent,
@@ -19,16 +19,16 @@ from schemas.events import (
     RefoldAsked,
     RegistryChanged,
     RulesApplied,
+    ShiftPlanned,
     Ticked,
     decode,
-    subject_of,
 )
 from schemas.registry import Registry
 from schemas.times import DAY_MS, MINUTE_MS, day_start, from_ms, minute_of, to_ms
 from schemas.topics import EVENTS
 from streams.core.clockwork import Clockwork
 from streams.core.groups_of import GroupSums
-from streams.core.identity import ELSEWHERE, Known, Remembered, identity_of, joined, prior_of, standing
+from streams.core.identity import ELSEWHERE, Known, Remembered, joined, prior_of, standing
 from streams.core.log import (
     Checkpoint,
     EventRow,
@@ -44,19 +44,24 @@ from streams.core.log import (
     known_of,
     version_of,
 )
-from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, add_to
+from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS
 from streams.core.spans import Identity
-from streams.core.subject import Changed, Delta, Subject, fold, unfold
+from streams.core.spreading import Spreading
+from streams.core.subject import Subject, fold, unfold
 from streams.core.windows_of import window_rows
 
 HISTORY_MS = 15 * MINUTE_MS
 """An event further behind is history: it changes sums, makes nobody due and sends nothing."""
 FUTURE_MS = 2 * MINUTE_MS
-"""An event further ahead of its broker time is dead-lettered."""
+"""An event further ahead of its broker time is dead-lettered; a plan may be `RETENTION_MS` ahead."""
 RETENTION_MS = 35 * DAY_MS
 """Raw events are kept this long after they were stored."""
 BELOW_ALL = 0
 """Version of a revision that came after a higher one: its row, where it was stored before, stands as it is."""
+
+
+TIMED = frozenset({"state_changed", "contact_offered", "contact_answered", "contact_abandoned", "contact_flowed_out"})
+"""Events that change what a rule on the present instant looks at."""
 
 
 class PartitionEngine:
@@ -67,7 +72,6 @@ class PartitionEngine:
         self.partition = partition
         self.epoch = epoch
         self.registry = registry
-        self.judge = judge
         self.event_clock = event_clock
         self.subjects: dict[str, Subject] = {}
         self.remembered = Remembered()
@@ -81,6 +85,8 @@ class PartitionEngine:
         self.events: list[EventRow] = []
         self.touched: set[str] = set()
         self.groups = GroupSums(partition)
+        self.judge = judge
+        self.spreading = Spreading(self)
         self.time = Clockwork(self)
 
     @property
@@ -99,12 +105,12 @@ class PartitionEngine:
         if record is None or isinstance(record, Control):
             moved = isinstance(record, RefoldAsked) and record.moved
             return joined(*moved) if moved else None
-        identity = identity_of(record)
+        identity = record.identity
         if self.remembered.get(identity) is not None:
             return None
-        at = to_ms(record.at)
+        at = record.at_ms
         is_old = at <= self.remembered.evicted_until or at < self.clock - HISTORY_MS
-        return identity if is_old or record.revision > 0 else None
+        return identity if is_old or record.revision > 0 or isinstance(record, ShiftPlanned) else None
 
     def prior_of(self, item: Item, found: Iterable[Known]) -> Known | None:
         """What came before an item among the stored rows of the identity it asked for."""
@@ -143,16 +149,17 @@ class PartitionEngine:
         return asked | set(STANDARD_WINDOWS)
 
     def _take(self, event: FloorEvent, item: Item) -> None:
-        at = to_ms(event.at)
-        if at > item.broker_ms + FUTURE_MS:
+        at = event.at_ms
+        is_plan = isinstance(event, ShiftPlanned)
+        if at > item.broker_ms + (RETENTION_MS if is_plan else FUTURE_MS):
             self._bury(item, "future", f"at: {event.at.isoformat()} is after the broker's {from_ms(item.broker_ms)}")
             return
-        if self.event_clock:
+        if self.event_clock and not is_plan:
             self.time.advance(at)
         if self._is_too_late(at, item.broker_ms):
             self._bury(item, "too_late", "at: older than the raw events that are kept")
             return
-        identity = identity_of(event)
+        identity = event.identity
         known = self.remembered.get(identity) or item.prior
         verdict = standing(event.revision, item.content, known)
         if verdict == "duplicate":
@@ -163,7 +170,7 @@ class PartitionEngine:
             self._accept(event, item, known if verdict != "new" else None, is_newest=verdict != "older")
 
     def _accept(self, event: FloorEvent, item: Item, known: Known | None, *, is_newest: bool) -> None:
-        at = to_ms(event.at)
+        at = event.at_ms
         if known is not None and not is_newest:
             self.duplicates += 1
             self.events.append(event_row(event, item, known.revision, BELOW_ALL, self.epoch))
@@ -176,13 +183,15 @@ class PartitionEngine:
             self._replace(known, event)
         elif event.revision > 0:
             self._ask_others(event)
-        self.remembered.put(identity_of(event), known_of(event, item, self.partition, self.epoch))
+        self.remembered.put(event.identity, known_of(event, item, self.partition, self.epoch))
         if not event.void:
-            subject = self.subject(subject_of(event))
+            subject = self.subject(event.subject)
             self.time.forget(subject)
-            self._spread(subject, fold(event, item.offset, subject.time, self.clock))
+            self.spreading.spread(subject, fold(event, item.offset, subject.time, self.clock))
             subject.remember(event, self.clock)
-            self._touch(subject, is_history=is_history)
+            if event.type in TIMED:
+                subject.news |= self.spreading.timed[subject.kind]
+            self.spreading.touch(subject, is_history=is_history)
 
     def _replace(self, known: Known, event: FloorEvent) -> None:
         """Take back the revision that a newer one replaces."""
@@ -200,52 +209,18 @@ class PartitionEngine:
         self.events.append(event_row(old, item, by_revision, self.version, known.epoch))
         if old.void:
             return
-        subject = self.subject(subject_of(old))
+        subject = self.subject(old.subject)
         self.time.forget(subject)
-        self._spread(subject, unfold(old, subject.time, self.clock))
+        self.spreading.spread(subject, unfold(old, subject.time, self.clock))
         subject.forget(old)
-        self._touch(subject, is_history=to_ms(old.at) < self.clock - HISTORY_MS)
+        subject.news = ALL_NEWS
+        self.spreading.touch(subject, is_history=old.at_ms < self.clock - HISTORY_MS)
 
     def _ask_others(self, event: FloorEvent) -> None:
         identity = (event.source, event.id, event.type)
         why = "a higher revision went to another key"
         at = from_ms(max(self.clock, 0))
         self.out.asks.append(RefoldAsked(at=at, moved=identity, revision=event.revision, why=why))
-
-    def _spread(self, subject: Subject, changed: Changed) -> None:
-        horizon = minute_of(self.clock) - RESIDENT_MINUTES
-        self.time.catch_up(subject)
-        for delta in changed.deltas:
-            if delta.minute < horizon:
-                subject.late.add(delta.minute)
-                self._count_day(subject, delta)
-                continue
-            self._add(subject, delta)
-        if changed.unknown is not None:
-            subject.late.update(changed.unknown)
-
-    def _add(self, subject: Subject, delta: Delta) -> None:
-        self._count_day(subject, delta)
-        subject.panes.add(delta.minute, delta.cell, delta.sums, delta.sign, self.version, delta.handle_ms)
-        subject.rolling.add(delta.minute, delta.sums, delta.sign)
-        self.groups.add(subject, delta, self.registry)
-
-    def _count_day(self, subject: Subject, delta: Delta) -> None:
-        if delta.minute * MINUTE_MS >= subject.shift_start:
-            add_to(subject.shift_sums, delta.sums, delta.sign)
-        day = self.time.day_of(subject, delta.minute)
-        add_to(subject.days.setdefault(day, {}), delta.sums, delta.sign)
-
-    def _touch(self, subject: Subject, *, is_history: bool) -> None:
-        self.touched.add(subject.key)
-        self.time.keep(subject)
-        if not is_history:
-            self.time.changed.add(subject.key)
-
-    def spread_expired(self, subject: Subject, changed: Changed) -> None:
-        """Fold the time of a state that ended by TTL."""
-        self._spread(subject, changed)
-        self._touch(subject, is_history=False)
 
     def _obey(self, record: Any, item: Item) -> None:
         if self.event_clock and isinstance(record, Ticked | InputEnded):
@@ -264,28 +239,26 @@ class PartitionEngine:
             self.time.registry_changed()
             self.groups.rebuild(self.subjects.values(), self.registry)
         self.judge = revision.first
+        self.spreading.look()
         for subject in self.subjects.values():
-            lengths = self.lengths(subject.key)
-            if lengths != set(subject.rolling.totals):
-                subject.rolling.reshape(lengths, subject.panes)
-            if subject.states:
+            subject.lengths = tuple(sorted(self.lengths(subject.key)))
+            subject.news = ALL_NEWS
+            if subject.states or subject.is_active():
                 self.time.changed.add(subject.key)
 
     def _refold(self, record: RefoldAsked, item: Item) -> None:
+        """
+        Have minutes folded again from the raw events, resident ones too: what ClickHouse holds may be more than
+        what is in memory.
+        """
         if record.moved is not None:
             self._give_up(joined(*record.moved), record.revision, item)
             return
         if record.subject is None or record.from_at is None or record.to_at is None:
             return
-        subject = self.subject(record.subject)
-        for minute in range(minute_of(to_ms(record.from_at)), minute_of(to_ms(record.to_at) - 1) + 1):
-            if minute < minute_of(self.clock) - RESIDENT_MINUTES:
-                subject.late.add(minute)
-                continue
-            for cell, pane in subject.panes.minutes.get(minute, {}).items():
-                pane.version = self.version
-                subject.panes.dirty.add((minute, cell))
-        self.touched.add(subject.key)
+        first, last = minute_of(to_ms(record.from_at)), minute_of(to_ms(record.to_at) - 1)
+        self.subject(record.subject).late.update(range(first, last + 1))
+        self.touched.add(record.subject)
 
     def _give_up(self, identity: str, revision: int, item: Item) -> None:
         known = self.remembered.get(identity) or item.prior

@@ -11,9 +11,10 @@ neighbour had and takes its own. What they return are spans with a sign, to be a
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from schemas.panes import AWAY_PREFIX, STATE_COLUMN
@@ -21,6 +22,11 @@ from schemas.times import HOUR_MS, MINUTE_MS
 
 TTL_MS = 12 * HOUR_MS
 """A state or a wait that nobody ended ends by itself after this."""
+
+EVER = -(2**62)
+"""Before every instant."""
+NEVER = 2**62
+"""After every instant."""
 
 Identity = str
 """source, id and type of an event, joined."""
@@ -77,11 +83,12 @@ class Timeline:
         """The spans that a change moves; None when it lies before what is remembered."""
         if self.is_forgotten(change.at):
             return None
-        ends = self._ends()
+        before = max(bisect_right(self.changes, change) - 1, 0)  # nothing before it is moved
+        ends = self._ends(before)
         insort(self.changes, change)
         if change is self.changes[-1]:
             self.expired = clock >= change.at + TTL_MS
-        return self._difference(ends)
+        return self._difference(ends, before)
 
     def remove(self, identity: Identity, clock: int) -> list[Span] | None:
         """The spans that taking back a change moves; None when it is not remembered."""
@@ -98,6 +105,15 @@ class Timeline:
     def is_forgotten(self, at: int) -> bool:
         """True when what the state was just before an instant is not remembered."""
         return self.pruned and (not self.changes or at < self.changes[0].at)
+
+    def settled(self) -> list[Span]:
+        """All spans that are remembered."""
+        return [
+            Span(column, change.at, end, 1)
+            for change, end in self._ends().values()
+            for column in change.columns
+            if end > change.at
+        ]
 
     def expire(self, clock: int) -> list[Span]:
         """End the state now when nobody ended it for the TTL."""
@@ -129,18 +145,19 @@ class Timeline:
         """From `dump`."""
         return cls([Change(*row) for row in data[2]], pruned=data[0], expired=data[1])
 
-    def _ends(self) -> dict[Identity, tuple[Change, int]]:
-        """Identity -> (change, settled end of its time); its own start while it is open."""
+    def _ends(self, start: int = 0) -> dict[Identity, tuple[Change, int]]:
+        """Identity -> (change, settled end of its time) from one change on; its own start while it is open."""
         ends = {}
-        for change, following in zip(self.changes, self.changes[1:], strict=False):
+        changes = self.changes[start:] if start else self.changes
+        for change, following in pairwise(changes):
             ends[change.identity] = (change, min(following.at, change.at + TTL_MS))
-        if self.changes:
-            last = self.changes[-1]
+        if changes:
+            last = changes[-1]
             ends[last.identity] = (last, last.at + TTL_MS if self.expired else last.at)
         return ends
 
-    def _difference(self, before: dict[Identity, tuple[Change, int]]) -> list[Span]:
-        after = self._ends()
+    def _difference(self, before: dict[Identity, tuple[Change, int]], start: int = 0) -> list[Span]:
+        after = self._ends(start)
         spans: list[Span] = []
         for identity in before.keys() | after.keys():
             change, _ = before.get(identity) or after[identity]

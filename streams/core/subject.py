@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from schemas.alerts import RecentContact, RuleState
+from schemas.alerts import ALL_NEWS, Look, RecentContact, RuleState
 from schemas.events import (
     ContactAbandoned,
     ContactAccepted,
@@ -20,19 +20,20 @@ from schemas.events import (
     ShiftPlanned,
     StateChanged,
 )
-from schemas.panes import SHORT_CALL_MS
+from schemas.panes import SHORT_CALL_MS, Sums
 from schemas.times import MINUTE_MS, minute_of, seconds_to_ms, to_ms
-from streams.core.facts import AGENT_TIME, CellKey, counted
-from streams.core.identity import identity_of
-from streams.core.panes import RESIDENT_MINUTES, Panes, Rolling
-from streams.core.spans import TTL_MS, Change, Engagement, Span, Timeline
+from streams.core.facts import AGENT_TIME, CellKey, counted, handle_parts
+from streams.core.panes import RESIDENT_MINUTES, Panes, add_to
+from streams.core.planned import GRACE_MS, LONGEST_PLAN_MS, Plan, Plans, overlaps, plan_of
+from streams.core.spans import EVER, NEVER, TTL_MS, Change, Engagement, Span, Timeline
 
 NOTABLE = 60
 """So many telling contacts (short calls, fatal evaluations) are remembered for rules over days."""
 KEPT_DAYS = 36
-BEFORE_ANY_TTL = -(2**62)
-"""A clock under which no state ends by itself: in order of time, only the last one can."""
 SETTLE_EACH = 64
+REACH_MS = max(TTL_MS, LONGEST_PLAN_MS + GRACE_MS)
+"""What a minute holds may have begun this long before it."""
+TO_BE_ASKED = -1
 
 
 class Delta(NamedTuple):
@@ -45,13 +46,31 @@ class Delta(NamedTuple):
     handle_ms: int | None = None
 
 
-class AgentTime:
-    """States and engagement of one agent."""
+def merged(deltas: list[Delta]) -> list[Delta]:
+    """The same, with one delta for each pane: what an event says of a minute is counted in one go."""
+    if len(deltas) < 2:
+        return deltas
+    found: dict[tuple[int, CellKey], Delta] = {}
+    for delta in deltas:
+        known = found.get((delta.minute, delta.cell))
+        if known is None:
+            found[delta.minute, delta.cell] = delta
+            continue
+        sums = dict(known.sums) if known.sign > 0 else {column: -value for column, value in known.sums.items()}
+        add_to(sums, delta.sums, delta.sign)
+        handle_ms = known.handle_ms if known.handle_ms is not None else delta.handle_ms
+        found[delta.minute, delta.cell] = Delta(delta.minute, delta.cell, sums, 1, handle_ms)
+    return list(found.values())
 
-    def __init__(self) -> None:
-        """Nothing known."""
+
+class AgentTime:
+    """States, engagement and plans of one agent."""
+
+    def __init__(self, plans: Plans | None = None) -> None:
+        """Nothing known but plans."""
         self.timeline = Timeline()
         self.engagement = Engagement()
+        self.plans = plans or Plans()
 
 
 @dataclass(slots=True)
@@ -59,71 +78,117 @@ class Changed:
     """What an event changed: deltas, and minutes that only the raw events can tell."""
 
     deltas: list[Delta]
-    unknown: range | None = None
+    unknown: set[int] = field(default_factory=set)
+
+    def __iadd__(self, other: Changed) -> Changed:
+        """Both changes."""
+        self.deltas += other.deltas
+        self.unknown |= other.unknown
+        return self
 
 
 def fold(event: FloorEvent, offset: int, time: AgentTime, clock: int) -> Changed:
     """What an event adds; `time` is changed in place."""
-    at = to_ms(event.at)
+    at = event.at_ms
+    changed = Changed(_counted_deltas(event, at, 1, time))
     if isinstance(event, StateChanged):
-        change = Change(at, offset, event.state, event.reason or "", identity_of(event))
+        change = Change(at, offset, event.state, event.reason or "", event.identity)
         spans = time.timeline.insert(change, clock)
-        if spans is None:
-            return Changed([], _until_ttl(at))
-        return Changed(list(_split(spans)))
-    return Changed(_counted_deltas(event, at, 1, time))
+        changed += _until_ttl(at) if spans is None else _settled(spans, time)
+    elif isinstance(event, ShiftPlanned):
+        plan = plan_of(event, offset)
+        if plan is not None:
+            changed += _replanned(plan, time.plans.insert(plan), time, clock)
+    return changed
 
 
 def unfold(event: FloorEvent, time: AgentTime, clock: int) -> Changed:
     """What taking an event back changes; `time` is changed in place."""
-    at = to_ms(event.at)
+    at = event.at_ms
+    identity = event.identity
+    is_known = identity in time.engagement.intervals
+    changed = Changed(_counted_deltas(event, at, -1, time))
     if isinstance(event, StateChanged):
-        spans = time.timeline.remove(identity_of(event), clock)
-        unknown = _until_ttl(at) if spans is None or time.timeline.is_forgotten(at) else None
-        return Changed(list(_split(spans or [])), unknown)
-    unknown = None
-    if isinstance(event, ContactHandled) and identity_of(event) not in time.engagement.intervals:
-        unknown = _in_hand(event, at)
-    return Changed(_counted_deltas(event, at, -1, time), unknown)
+        spans = time.timeline.remove(identity, clock)
+        changed += _settled(spans or [], time)
+        if spans is None or time.timeline.is_forgotten(at):
+            changed += _until_ttl(at)
+    elif isinstance(event, ShiftPlanned):
+        plan = plan_of(event, 0)
+        if plan is not None:
+            changed += _replanned(plan, time.plans.remove(identity), time, clock)
+    elif isinstance(event, ContactHandled) and not is_known:
+        changed += _in_hand(event, at)
+    return changed
 
 
-def _in_hand(event: ContactHandled, at: int) -> range:
+def expire(time: AgentTime, clock: int) -> Changed:
+    """What ending the state now by TTL changes; `time` is changed in place."""
+    return _settled(time.timeline.expire(clock), time)
+
+
+def _settled(spans: list[Span], time: AgentTime) -> Changed:
+    """What spans of states add, or take back, on their own and in planned time."""
+    deltas = list(_split(spans))
+    if time.plans:
+        deltas += _split(time.plans.worked(spans))
+    return Changed(deltas)
+
+
+def _replanned(plan: Plan, moved: list[Span], time: AgentTime, clock: int) -> Changed:
+    """
+    What moving spans of planned time changes: what was planned for minutes that have passed, and was done then.
+
+    States that are no longer remembered need no care: their minutes have left memory, and are folded again whole.
+    """
+    passed = minute_of(clock) * MINUTE_MS
+    counted = (Span(span.column, span.start, min(span.end, passed), span.sign) for span in moved)
+    worked = overlaps(moved, time.timeline.settled()) if moved else ()
+    unknown = _minutes(plan.start - GRACE_MS, min(plan.end + GRACE_MS, time.plans.known_from, clock))
+    return Changed([*_split(counted), *_split(worked)], unknown)
+
+
+def _in_hand(event: ContactHandled, at: int) -> Changed:
     """The minutes in which a contact was in hand."""
-    return range(minute_of(max(to_ms(event.started_at), at - TTL_MS)), minute_of(at) + 1)
+    return Changed([], _minutes(max(to_ms(event.started_at), at - TTL_MS), at + 1))
 
 
-def _until_ttl(at: int) -> range:
-    return range(minute_of(at), minute_of(at + TTL_MS) + 1)
+def _until_ttl(at: int) -> Changed:
+    return Changed([], _minutes(at, at + TTL_MS + 1))
+
+
+def _minutes(start: int, end: int) -> set[int]:
+    """The minutes that hold something of [start, end)."""
+    return set(range(minute_of(start), minute_of(end - 1) + 1)) if start < end else set()
 
 
 def fold_all(events: Iterable[tuple[int, FloorEvent]], clock: int) -> Panes:
-    """The panes of one subject from its (offset, current event) pairs, as of `clock`: what every pane must equal."""
-    time, panes = AgentTime(), Panes()
+    """
+    The panes of one subject from its (offset, current event) pairs, as of `clock`: what every pane must equal.
+
+    For the panes of some minutes, events are needed from `REACH_MS` before the first to `TTL_MS` after the last.
+    """
     in_time = sorted(events, key=lambda pair: (pair[1].at, pair[0]))
+    plans = (plan_of(event, offset) for offset, event in in_time if isinstance(event, ShiftPlanned))
+    time, panes = AgentTime(Plans(plan for plan in plans if plan is not None)), Panes()
     for done, (offset, event) in enumerate(in_time):
-        for delta in fold(event, offset, time, BEFORE_ANY_TTL).deltas:
+        # Under this clock no state ends by TTL and no minute has passed: in order of time, only the last state can end.
+        for delta in fold(event, offset, time, EVER).deltas:
             panes.add(delta.minute, delta.cell, delta.sums, delta.sign, offset, delta.handle_ms)
         if done % SETTLE_EACH == 0:
-            settled = to_ms(event.at) - TTL_MS
+            settled = event.at_ms - TTL_MS
             time.timeline.prune(settled)
             time.engagement.prune(settled)
-    for delta in _split(time.timeline.expire(clock)):
+    for delta in [*expire(time, clock).deltas, *_split(time.plans.until(minute_of(clock) * MINUTE_MS))]:
         panes.add(delta.minute, delta.cell, delta.sums, delta.sign, 0)
     return panes
 
 
-def split_spans(spans: Iterable[Span]) -> list[Delta]:
-    """The deltas of spans, minute by minute."""
-    return list(_split(spans))
-
-
 def _counted_deltas(event: FloorEvent, at: int, sign: int, time: AgentTime) -> list[Delta]:
     found = counted(event)
-    if found is None:
-        return []
     deltas = [Delta(minute_of(at), found.cell, found.sums, sign, found.handle_ms)] if found.sums else []
     if found.engaged_from is not None:
-        identity = identity_of(event)
+        identity = event.identity
         start = min(max(found.engaged_from, at - TTL_MS), at)
         engagement = time.engagement
         spans = engagement.insert(identity, start, at) if sign > 0 else engagement.remove(identity)
@@ -146,7 +211,14 @@ class Subject:
         self.kind, _, self.id = key.partition(":")
         self.time = AgentTime()
         self.panes = Panes()
-        self.rolling = Rolling(lengths, minute_of(clock))
+        self.last = minute_of(clock)
+        """The minute that the windows end with."""
+        self.lengths = tuple(sorted(lengths))
+        """Lengths of the windows, minutes."""
+        self.news = ALL_NEWS
+        """Bits of the looks of the rules at which something changed since they were judged."""
+        self.today = (0, 0, "")
+        """(first minute, first minute after, ISO date) of the site day that was asked for last."""
         self.days: dict[str, dict[str, int]] = {}
         self.states: dict[str, RuleState] = {}
         self.recent: deque[RecentContact] = deque()
@@ -154,16 +226,22 @@ class Subject:
         self.in_hand: dict[str, int] = {}
         self.waiting: dict[str, int] = {}
         self.departed: dict[str, int] = {}
-        self.plans: list[tuple[int, int]] = []
         self.shift_start = -1
         self.shift_until = -1
         self.shift_sums: dict[str, int] = {}
         self.pruned_minute = -1
         self.has_ttl = False
-        self.site = ("", -1)
-        """(site, minute in which it was asked for)."""
+        self.site = ("", EVER)
+        """(site, first minute in which it has to be asked for again)."""
         self.due: int | None = None
+        self.plan_due = NEVER
+        """The instant at which the next planned minute has passed; `TO_BE_ASKED` after plans changed."""
         self.late: set[int] = set()
+
+    @property
+    def plans(self) -> list[tuple[int, int]]:
+        """(start, end) of planned shifts; of those that overlap the one that holds comes first."""
+        return self.time.plans.shifts()
 
     @property
     def is_live(self) -> bool:
@@ -172,13 +250,18 @@ class Subject:
             return False
         return any(state.state != "inactive" and not state.judged_day for state in self.states.values())
 
+    def window(self, minutes: int, look: Look | None = None) -> Sums:
+        """Totals of a rolling window, as it stands now: at least those that are looked at."""
+        keys = None if look is None or look.prefixes else look.columns
+        return self.panes.sums(self.last - minutes + 1, self.last, keys)
+
     def is_active(self) -> bool:
         """True while a window may hold something or a rule is pending or firing."""
-        return self.panes.newest > self.rolling.last - self.rolling.longest or self.is_live
+        return self.panes.newest > self.last - self.lengths[-1] or self.is_live
 
     def remember(self, event: FloorEvent, clock: int) -> None:
         """Keep what is open and what evidence may need."""
-        at = to_ms(event.at)
+        at = event.at_ms
         _OPEN.get(event.type, _nothing)(self, event, at, clock)
         contact = _recent(event, at)
         if contact is not None:
@@ -188,7 +271,7 @@ class Subject:
 
     def forget(self, event: FloorEvent) -> None:
         """Take back what `remember` kept of an event."""
-        contact = _recent(event, to_ms(event.at))
+        contact = _recent(event, event.at_ms)
         if contact is not None:
             self.recent = deque(c for c in self.recent if c != contact)
             self.notable = deque((c for c in self.notable if c != contact), maxlen=NOTABLE)
@@ -196,12 +279,15 @@ class Subject:
             self.waiting.pop(event.contact, None)
         if isinstance(event, ContactAccepted):
             self.in_hand.pop(event.contact, None)
+        if isinstance(event, ShiftPlanned):
+            _planned(self, event, 0, 0)
 
     def prune(self, clock: int) -> None:
         """Forget what lies before the resident minutes, and what ended by TTL."""
         horizon = (minute_of(clock) - RESIDENT_MINUTES) * MINUTE_MS
         self.time.timeline.prune(horizon)
         self.time.engagement.prune(horizon)
+        self.time.plans.prune(clock)
         while self.recent and self.recent[0].at_ms < horizon:
             self.recent.popleft()
         for kept, limit in ((self.departed, horizon), (self.waiting, clock - TTL_MS), (self.in_hand, clock - TTL_MS)):
@@ -220,7 +306,7 @@ class Subject:
             "in_hand": dict(self.in_hand),
             "waiting": dict(self.waiting),
             "departed": dict(self.departed),
-            "plans": self.plans,
+            "plans": self.time.plans.dump(),
             "shift": [self.shift_start, self.shift_until, dict(self.shift_sums)],
             "pruned": self.pruned_minute,
             "due": self.due,
@@ -235,7 +321,8 @@ class Subject:
         self.recent = deque(RecentContact(*row) for row in data["recent"])
         self.notable = deque((RecentContact(*row) for row in data["notable"]), maxlen=NOTABLE)
         self.in_hand, self.waiting, self.departed = data["in_hand"], data["waiting"], data["departed"]
-        self.plans = [(start, end) for start, end in data["plans"]]
+        self.time.plans = Plans.load(data["plans"])
+        self.plan_due = TO_BE_ASKED
         self.shift_start, self.shift_until, self.shift_sums = data["shift"]
         self.pruned_minute = data["pruned"]
         self.due = data["due"]
@@ -248,14 +335,13 @@ def _flat(contact: RecentContact) -> list[Any]:
 
 def _recent(event: FloorEvent, at: int) -> RecentContact | None:
     if isinstance(event, ContactHandled):
-        talk, hold, wrap = seconds_to_ms(event.talk_s), seconds_to_ms(event.hold_s), seconds_to_ms(event.wrap_s)
-        return RecentContact(at, event.contact, "handled", talk, hold, wrap)
+        return RecentContact(at, event.contact, "handled", *handle_parts(event))
     if isinstance(event, ContactAnswered):
         return RecentContact(at, event.contact, "answered", waited_ms=seconds_to_ms(event.waited_s))
     if isinstance(event, ContactAbandoned):
         return RecentContact(at, event.contact, "abandoned", waited_ms=seconds_to_ms(event.waited_s))
     if isinstance(event, QualityScored):
-        return RecentContact(at, event.contact or event.id, "scored", score=event.score, fatal=event.fatal)
+        return RecentContact(at, event.contact or event.id, "scored", score=event.scored, fatal=event.is_fatal)
     return None
 
 
@@ -288,11 +374,9 @@ def _put_down(subject: Subject, event: ContactHandled, at: int, clock: int) -> N
         subject.departed[event.contact] = at
 
 
-def _planned(subject: Subject, event: ShiftPlanned, at: int, _clock: int) -> None:
-    end = max(to_ms(activity.ends_at) for activity in event.activities)
-    plans = [plan for plan in subject.plans if plan[0] != at]
-    subject.plans = sorted([*plans, (at, end)])[-8:]
+def _planned(subject: Subject, _event: ShiftPlanned, _at: int, _clock: int) -> None:
     subject.shift_until = -1
+    subject.plan_due = TO_BE_ASKED
 
 
 _OPEN: dict[str, Any] = {

@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from schemas.alerts import RecentContact, Window
+from schemas.alerts import Look, RecentContact, Window
+from schemas.kpi_terms import Codes
 from schemas.panes import Sums
-from schemas.registry import Registry
+from schemas.registry import FOREVER_MS, Registry
 from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of
-from streams.core.panes import Panes, Rolling
 from streams.core.subject import Subject
 
 
@@ -21,8 +21,9 @@ class Judged(Protocol):
 
     key: str
     days: dict[str, dict[str, int]]
-    panes: Panes
-    rolling: Rolling
+
+    def window(self, minutes: int, look: Look | None = None) -> Sums:
+        """Totals of a rolling window: at least those that are looked at."""
 
 
 class SubjectAt:
@@ -49,6 +50,11 @@ class SubjectAt:
         """The subject's site."""
         return site_of(self.subject, self._registry, self._now)
 
+    @property
+    def codes(self) -> Codes:
+        """What the registry says of reason codes and tasks."""
+        return self._registry.codes
+
     @cached_property
     def _zone(self) -> ZoneInfo:
         return self._registry.zone(self.site)
@@ -59,13 +65,13 @@ class SubjectAt:
             return date.fromisoformat(self._today)
         return self._closed or day_of(self._now - 1, self._zone)
 
-    def sums(self, window: Window) -> Sums:
+    def sums(self, window: Window, look: Look | None = None) -> Sums:
         """Totals of a window."""
         subject = self._subject
         if window.kind == "shift":
             return subject.shift_sums
         if window.kind == "rolling":
-            return rolling_sums(subject, window.minutes)
+            return subject.window(window.minutes, look)
         if window.kind == "day" and self._today:
             return subject.days.get(self._today, {})
         return span_sums(subject, window, self._day)
@@ -98,7 +104,7 @@ class SubjectAt:
 def span_sums(subject: Judged, window: Window, day: date) -> Sums:
     """Totals of a rolling window, a day or a span of days that ends with `day`."""
     if window.kind == "rolling":
-        return rolling_sums(subject, window.minutes)
+        return subject.window(window.minutes)
     if window.kind == "now":
         return {}
     if window.kind != "days":
@@ -107,15 +113,6 @@ def span_sums(subject: Judged, window: Window, day: date) -> Sums:
     for back in range(window.days):
         for column, value in subject.days.get((day - timedelta(days=back)).isoformat(), {}).items():
             totals[column] = totals.get(column, 0) + value
-    return totals
-
-
-def rolling_sums(subject: Judged, minutes: int) -> Sums:
-    """Totals of a rolling window: running ones where they are kept."""
-    totals = subject.rolling.totals.get(minutes)
-    if totals is None:
-        last = subject.rolling.last
-        return subject.panes.sums(range(last - minutes + 1, last + 1))
     return totals
 
 
@@ -128,6 +125,14 @@ def span_bounds(window: Window, now: int, day: date, zone: ZoneInfo) -> tuple[in
     if window.kind == "now":
         return now, now
     return day_start(day, zone), now
+
+
+def stay_of(key: str, registry: Registry, at_ms: int) -> tuple[str, int]:
+    """The site of an agent or queue at an instant, and until when it certainly stays there, epoch ms."""
+    kind, _, name = key.partition(":")
+    if kind == "agent":
+        return registry.site_of_agent(name, at_ms), registry.stays_until(name, at_ms)
+    return registry.site_of_queue(name), FOREVER_MS
 
 
 def site_of(key: str, registry: Registry, at_ms: int) -> str:
@@ -156,13 +161,14 @@ class GroupAt:
         """`closed`: the site day that rules over days are judged for."""
         self._group = group
         self.subject = group.key
+        self.codes = registry.codes
         self._now = now
         self.team = group.id if group.kind == "team" else ""
         self.site = site_of(group.key, registry, now)
         self._zone = registry.zone(self.site)
         self._day = closed or day_of(now - 1, self._zone)
 
-    def sums(self, window: Window) -> Sums:
+    def sums(self, window: Window, look: Look | None = None) -> Sums:
         """Totals of a window; a group's shift is its site day."""
         return span_sums(self._group, window, self._day)
 

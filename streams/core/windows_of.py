@@ -10,13 +10,11 @@ from streams.core.subject import Subject
 
 def window_rows(subject: Subject, now: int, day: str, day_opened: int) -> list[WindowRow]:
     """One row per standard window, for the site day, and for an agent's shift."""
-    rolling = subject.rolling
-    closed = max(now, rolling.last * MINUTE_MS)
+    last = subject.last
+    closed = max(now, last * MINUTE_MS)
     rows = [
-        WindowRow(
-            subject.key, f"{length}m", (rolling.last - length + 1) * MINUTE_MS, closed, dict(rolling.totals[length])
-        )
-        for length in STANDARD_WINDOWS
+        WindowRow(subject.key, f"{length}m", (last - length + 1) * MINUTE_MS, closed, sums)
+        for length, sums in subject.panes.windows(last, STANDARD_WINDOWS).items()
     ]
     rows.append(WindowRow(subject.key, "day", day_opened, closed, dict(subject.days.get(day, {}))))
     if subject.kind == "agent":

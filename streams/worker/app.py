@@ -69,12 +69,12 @@ def create_app(
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     sender = Sender(lambda: app.producer, command_of, config.partitions)
     app.keeper = Floor(config, storage, sender, metrics, now_ms, lambda tp, end: _consumer(app).stored(tp, end))
-    _agents(app, storage, recorder, sender)
+    _agents(app, config, storage, recorder, sender)
     _tasks(app)
     return app
 
 
-def _agents(app: FloorApp, storage: Storage, recorder: Recorder, sender: Sender) -> None:
+def _agents(app: FloorApp, config: WorkerConfig, storage: Storage, recorder: Recorder, sender: Sender) -> None:
     threads = ThreadPoolExecutor(2, "records")
 
     @app.agent(_topic(app, EVENTS), name="fold")
@@ -91,6 +91,7 @@ def _agents(app: FloorApp, storage: Storage, recorder: Recorder, sender: Sender)
     async def record(batches: StreamT[Any]) -> None:
         async for batch in batches:
             accepted = await _patiently(threads, recorder, batch)
+            config.step("after_ledger")
             await sender.publish(RECORD_EVENTS, accepted)
             _store(app, batch)
 
@@ -98,6 +99,7 @@ def _agents(app: FloorApp, storage: Storage, recorder: Recorder, sender: Sender)
     async def bury(batches: StreamT[Any]) -> None:
         async for batch in batches:
             await _patiently(threads, storage.write_letters, [letter_row(letter) for letter in batch])
+            config.step("after_letters")
             _store(app, batch)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from schemas.errors import InvalidEvent, Unavailable
+from schemas.errors import InvalidEvent, StopWorker, Unavailable
 from schemas.events import RegistryChanged, RulesApplied, Ticked, encode
 from schemas.times import from_ms
 from schemas.topics import CONTRIBUTIONS, EVENTS
@@ -70,6 +70,7 @@ class Floor:
         rows = self.hops.buffered_rows + self.flusher.rows_in_flight
         self._pause(rows >= self._config.buffer_rows)
         self._metrics.buffered.set(rows)
+        self._metrics.unacknowledged.set(self._sender.waiting)
         return {
             TP(EVENTS, partition)
             for partition, inbox in self.hops.inboxes.items()
@@ -107,6 +108,7 @@ class Floor:
             inbox.fetched.extend(records)
             self._heard[partition] = monotonic()
             self._wake.set()
+            self._config.step("after_poll")
 
     async def fold_forever(self) -> None:
         """Fold what waits, partition by partition; a chunk at a time, so that everything else has its turn."""
@@ -120,6 +122,7 @@ class Floor:
                     await asyncio.wait_for(self._wake.wait(), 0.2)
                 continue
             self._measure(folded)
+            self._config.step("after_fold")
             await self.flusher.send_outboxes()
             if self.hops.buffered_rows >= FLUSH_ROWS:
                 self.flusher.wake.set()
@@ -144,6 +147,7 @@ class Floor:
             message = decode_contributions(record.value or b"")
         except InvalidEvent as fault:
             if not is_replay:
+                self.hops.burials.note(TP(CONTRIBUTIONS, 0), groups.rows, record.offset, fault.reason)
                 groups.bury(record.offset, record.key or b"", record.value or b"", fault)
             return
         if isinstance(message, list):
@@ -183,13 +187,25 @@ class Floor:
                 ready = await self._revised(engine, item)
                 if self.hops.engines.get(partition) is not engine:
                     return done
+                dead = engine.dead
                 engine.apply(ready)
+                if engine.dead != dead:
+                    self._buried(partition, engine, ready)
                 inbox.has_ended = engine.has_ended
                 done += 1
         except Unavailable:
             inbox.give_back(items[done:])
             inbox.blocked_until = monotonic() + LOOKUP_RETRY_S
         return done
+
+    def _buried(self, partition: int, engine: PartitionEngine, item: Item) -> None:
+        """Stop where the limit of dead letters is reached; what was buried and not yet said stays in the log."""
+        tp = TP(EVENTS, partition)
+        try:
+            self.hops.burials.note(tp, engine.rows + engine.duplicates, item.offset, engine.out.letters[-1].reason)
+        except StopWorker:
+            self.hops.drop(tp)
+            raise
 
     async def _revised(self, engine: PartitionEngine, item: Item) -> Item:
         """An item that names a revision, with that revision."""

@@ -81,9 +81,12 @@ class Flusher:
                 return
             self.idle.clear()
         try:
+            self._config.step("after_outbox")
             await self._sender.acknowledged()
+            self._config.step("after_acks")
             await self._write(frozen)
             self._settle(frozen)
+            self._config.step("after_commit")
         finally:
             self.rows_in_flight = 0
             self.idle.set()
@@ -118,6 +121,7 @@ class Flusher:
                 delay = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 structlog.get_logger(__name__).warning("flush_retried", error=str(error), delay_s=delay)
                 attempt += 1
+                self._metrics.retries.inc()
                 await asyncio.sleep(delay)
             else:
                 break
@@ -131,6 +135,9 @@ class Flusher:
             tp = TP(part.topic, part.partition)
             self._flushed[tp] = part.checkpoint.boundary
             self._commit(tp, part.checkpoint.boundary)
+            self._metrics.boundary.labels(part.topic, str(part.partition)).set(part.checkpoint.boundary)
+            for step, _version in part.transitions:
+                self._metrics.alerts.labels(step.rule, step.state).inc()
             if isinstance(engine, PartitionEngine):
                 engine.acknowledged(part.checkpoint.boundary)
 

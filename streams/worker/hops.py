@@ -8,7 +8,9 @@ from faust.types import TP
 from schemas.errors import StopWorker
 from schemas.topics import CONTRIBUTIONS, EVENTS
 from streams.core.groups import GroupEngine
+from streams.core.log import Stored
 from streams.core.partition import PartitionEngine
+from streams.worker.burials import Burials
 from streams.worker.inbox import Inbox
 from streams.worker.ports import Storage, WorkerConfig
 
@@ -20,6 +22,7 @@ class Hops:
         """Own nothing."""
         self._config = config
         self._storage = storage
+        self.burials = Burials(config.letter_limit)
         self.engines: dict[int, PartitionEngine] = {}
         self.inboxes: dict[int, Inbox] = {}
         self.groups: GroupEngine | None = None
@@ -66,6 +69,8 @@ class Hops:
         if stored is not None:
             engine.load(stored)
         start = self._checked(EVENTS, partition, engine.boundary + 1, earliest, end)
+        taken = engine.rows + engine.duplicates
+        self.burials.begin(TP(EVENTS, partition), taken, self._buried_in_a_row(stored, partition))
         self.engines[partition] = engine
         self.inboxes[partition] = Inbox(has_ended=engine.has_ended)
         log = structlog.get_logger(__name__)
@@ -82,10 +87,19 @@ class Hops:
         if stored is not None:
             replay_from = groups.load(*stored)
         start = self._checked(CONTRIBUTIONS, 0, groups.boundary + 1, earliest, end)
+        self.burials.begin(TP(CONTRIBUTIONS, 0), groups.rows)
         self.groups, self.replay_until = groups, groups.boundary
         log = structlog.get_logger(__name__)
         log.info("partition_restored", topic=CONTRIBUTIONS, partition=0, offset=start, subjects=len(groups.groups))
         return max(min(replay_from, start), earliest)
+
+    def _buried_in_a_row(self, stored: Stored | None, partition: int) -> int:
+        """Dead letters since the last event that was taken: a worker that stopped for them takes no more of them."""
+        if stored is None or not stored.checkpoint.dead or stored.checkpoint.boundary < 0:
+            return 0
+        newest = stored.known[-1][1] if stored.known else None
+        after = newest.offset if newest and newest.epoch == self._config.epochs[EVENTS] else -1
+        return self._storage.letters_between(EVENTS, partition, after, stored.checkpoint.boundary)
 
     def _checked(self, topic: str, partition: int, start: int, earliest: int, end: int) -> int:
         """The offset to start at; StopWorker when the log does not hold it."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from schemas.events import RefoldAsked, RegistryChanged, RulesApplied
+from schemas.events import Control, RefoldAsked, RegistryChanged, RulesApplied, ShiftPlanned
 from schemas.times import MINUTE_MS, to_ms
 from streams.core.log import Item
+from streams.core.partition import FUTURE_MS
 from streams.worker.decoding import Fetched, to_item
 
 LEAD_MS = MINUTE_MS
@@ -64,12 +65,16 @@ class Inbox:
 
 
 def _time_of(item: Item) -> int:
-    """Event time of an item; -1 for what says nothing about the time of the input."""
+    """Event time of an item; -1 for what says nothing about the time of the input, as a clock far ahead does."""
     record = item.record
-    return to_ms(record.at) if record is not None and not isinstance(record, _TIMELESS) else -1
+    if record is None or isinstance(record, _TIMELESS):
+        return -1
+    at = to_ms(record.at)
+    return at if isinstance(record, Control) or at <= item.broker_ms + FUTURE_MS else -1
 
 
-_TIMELESS = RegistryChanged | RulesApplied | RefoldAsked
+_TIMELESS = RegistryChanged | RulesApplied | RefoldAsked | ShiftPlanned
+"""A plan is told before its time, and brings none."""
 
 
 def turn_by_time(inboxes: dict[int, Inbox], clocks: dict[int, int], now: float) -> tuple[int, int] | None:

@@ -22,6 +22,14 @@ class WorkerMetrics:
             "floorpulse_flush_seconds", "Time from the freeze to the checkpoint.", registry=registry
         )
         self.buffered = Gauge("floorpulse_buffered_rows", "Events that wait for a flush.", registry=registry)
+        self.unacknowledged = Gauge(
+            "floorpulse_unacknowledged_messages",
+            "Messages that the broker has not acknowledged yet.",
+            registry=registry,
+        )
+        self.retries = Counter(
+            "floorpulse_flush_retries_total", "Flushes that ClickHouse did not take at once.", registry=registry
+        )
         self.waiting = Gauge(
             "floorpulse_waiting_records", "Fetched records that wait to be folded.", ["partition"], registry=registry
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from schemas.letter_limit import USUAL_LIMIT, LetterLimit
 from streams.core.identity import Known
 from streams.core.log import Checkpoint, Frozen, Revision, Stored
 from streams.core.spans import Identity
@@ -32,6 +33,9 @@ class Storage(Protocol):
     def write_letters(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write dead letters, in the columns of `sinks.dead_letters`."""
 
+    def letters_between(self, topic: str, partition: int, after: int, until: int) -> int:
+        """How many dead letters are stored of the offsets after one and up to another."""
+
     def accept_gap(self, topic: str, partition: int, first: int, last: int) -> None:
         """Record that a person accepted that these offsets are missing."""
 
@@ -51,3 +55,6 @@ class WorkerConfig:
     folder: str
     """Where Faust may keep files of its own."""
     accept_gap: bool = False
+    letter_limit: LetterLimit = USUAL_LIMIT
+    step: Callable[[str], None] = lambda _name: None
+    """Told the name of each point between two steps: the fault tests crash there."""

@@ -44,6 +44,11 @@ class Sender:
         self._partitions = partitions
         self._unacknowledged: list[Awaitable[Any]] = []
 
+    @property
+    def waiting(self) -> int:
+        """Messages since the last flush that nobody has waited for yet."""
+        return len(self._unacknowledged)
+
     async def send(self, outbox: Outbox, topic: str, partition: int) -> None:
         """Queue everything of an outbox that came out of a partition."""
         for transition, _version in outbox.transitions:

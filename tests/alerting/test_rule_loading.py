@@ -43,7 +43,7 @@ def test_reads_every_key() -> None:
     assert (wrap.for_ms, wrap.keep_ms, wrap.window) == (90_000, 120_000, Window("rolling", minutes=60))
     assert wrap.shift_hours is not None
     assert (wrap.shift_hours.from_minute, wrap.shift_hours.to_minute) == (480, 1350)
-    assert (quality.least_n, quality.opens) == (1, "nothing")
+    assert (quality.least_n, quality.opens) == (3, "nothing")
 
 
 def test_definition_reads_back() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from alerting.judge import RuleJudge
 from alerting.plan import Hop
 from alerting.rules import Rule, RuleSet
-from schemas.alerts import RecentContact, RuleState, Transition, Window
+from schemas.alerts import Look, RecentContact, RuleState, Transition, Window
+from schemas.kpi_terms import NO_CODES, Codes
 from schemas.registry import Floor, Registry
 
 MINUTE = 60_000
@@ -30,7 +31,9 @@ class FakeView:
     queue: Sequence[tuple[int, str]] = ()
     recent: Sequence[RecentContact] = ()
 
-    def sums(self, window: Window) -> Mapping[str, int]:
+    codes: Codes = NO_CODES
+
+    def sums(self, window: Window, look: Look | None = None) -> Mapping[str, int]:
         """The sums set for the window's text."""
         return self.by_window.get(str(window), {})
 

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas.events import (
+    Activity,
     ContactAbandoned,
     ContactAccepted,
     ContactAnswered,
@@ -18,6 +19,7 @@ from schemas.events import (
     ContactRejected,
     FloorEvent,
     QualityScored,
+    ShiftPlanned,
     StateChanged,
     SurveyAnswered,
     TaskTimed,
@@ -32,10 +34,13 @@ from tests.streams.oracle import Sent
 DAWN = 1_772_438_400_000
 """2026-03-02 08:00 UTC."""
 DAYS_LATER = DAWN + 20 * 24 * HOUR_MS
+STATES_AND_PLANS = (0, 0, -1)
+ALL_KINDS = (0, 0, 0, 0, 1, 1, 1, -1, -1, -1, *range(2, 13))
+"""How often each maker of `_event` has its turn: states, contacts handled and plans most often."""
 
 _AGENTS = st.sampled_from(["a1", "a1", "a2"])
 _QUEUES = st.sampled_from(["sales", "help"])
-_SECONDS = st.sampled_from([0.0, 4.0, 5.001, 10.0, 59.5, 61.25, 600.0])
+_SECONDS = st.sampled_from([0.0, 4.0, 5.001, 10.0, 59.5, 61.25, 600.0, 20_000.0])
 _STATES: st.SearchStrategy[Any] = st.sampled_from(
     ["ready", "ringing", "on_contact", "hold", "wrap", "away", "away", "offline"]
 )
@@ -45,6 +50,8 @@ _AT = st.one_of(
     st.integers(0, 40 * HOUR_MS),
 )
 _DELAYS = st.sampled_from([0, 0, 0, 0, 0, 1_000, 20_000, 10 * MINUTE_MS, 100 * MINUTE_MS, 30 * HOUR_MS])
+_AHEAD = st.sampled_from([0, 0, -90_000, -3 * HOUR_MS, -30 * HOUR_MS, 10 * MINUTE_MS, 5 * HOUR_MS, 30 * HOUR_MS])
+"""Plans are told before their time, or late."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,12 @@ class Fact:
 
 
 @st.composite
-def facts(draw: st.DrawFn, most: int = 30, steps: Sequence[int] = (0, 30_000, 2 * HOUR_MS)) -> list[Fact]:
+def facts(
+    draw: st.DrawFn,
+    most: int = 30,
+    steps: Sequence[int] = (0, 30_000, 2 * HOUR_MS),
+    kinds: Sequence[int] = ALL_KINDS,
+) -> list[Fact]:
     """
     What happened, each fact with the repeats, revisions, voids and conflicts that came of it.
 
@@ -65,8 +77,8 @@ def facts(draw: st.DrawFn, most: int = 30, steps: Sequence[int] = (0, 30_000, 2 
     """
     told: list[Fact] = []
     for number in range(draw(st.integers(1, most))):
-        event = draw(_event(f"f{number}"))
-        told.append(Fact(event, draw(_DELAYS), 1))
+        event = draw(_event(f"f{number}", kinds))
+        told.append(Fact(event, draw(_delays(event)), 1))
         told += draw(_afterwards(event, draw(st.sampled_from(steps))))
     return told
 
@@ -86,9 +98,10 @@ def item_of(sent: Sent) -> Item:
 
 
 @st.composite
-def _event(draw: st.DrawFn, name: str) -> FloorEvent:
+def _event(draw: st.DrawFn, name: str, kinds: Sequence[int]) -> FloorEvent:
     at_ms = DAWN + draw(_AT)
     base: dict[str, Any] = {"source": "acd", "id": name, "at": from_ms(at_ms)}
+    base["clamped_s"] = draw(st.sampled_from([0.0, 0.0, 0.0, 1.5]))
     agent, queue = draw(_AGENTS), draw(_QUEUES)
     contact: dict[str, Any] = {"contact": f"c{name}", "channel": draw(st.sampled_from(["voice", "chat"]))}
     maybe_queue = draw(st.sampled_from([queue, None]))
@@ -101,17 +114,38 @@ def _event(draw: st.DrawFn, name: str) -> FloorEvent:
         lambda: ContactFlowedOut(**base, **contact, queue=queue, waited_s=draw(_SECONDS)),
         lambda: ContactAccepted(**base, **contact, queue=maybe_queue, agent=agent, rang_s=draw(_SECONDS)),
         lambda: ContactRejected(**base, **contact, queue=maybe_queue, agent=agent, rang_s=draw(_SECONDS)),
-        lambda: QualityScored(**base, agent=agent, score=draw(st.sampled_from([0, 33.33, 100.0])), fatal=False),
+        lambda: QualityScored(
+            **base, agent=agent, score=draw(st.sampled_from([0, 33.33, 100.0])), fatal=draw(st.booleans())
+        ),
         lambda: TaskTimed(**base, agent=agent, task="sort", seconds=draw(_SECONDS), units=3),
         lambda: TicketChanged(**base, ticket="t", change=draw(_STEPS), queue=queue),
         lambda: TicketWorked(**base, ticket="t", change=draw(_STEPS), agent=agent, queue=maybe_queue),
         lambda: SurveyAnswered(**base, agent=agent, contact="c", csat=draw(_CSAT), nps=draw(_NPS), resolved=True),
+        lambda: ShiftPlanned(**base | {"clamped_s": 0.0}, agent=agent, activities=draw(_activities(at_ms))),
     ]
-    found: FloorEvent = makers[draw(st.sampled_from([0, 0, 0, 0, 1, 1, 1, *range(2, len(makers))]))]()
+    found: FloorEvent = makers[draw(st.sampled_from(kinds))]()
     return found
 
 
-_STEPS: Any = st.sampled_from(["created", "assigned", "solved", "reopened"])
+@st.composite
+def _activities(draw: st.DrawFn, start: int) -> list[Activity]:
+    """What is planned from an instant on: one after the other, with gaps, over one another, before it, far after it."""
+    found, at = [], start
+    for _ in range(draw(st.integers(1, 5))):
+        at += draw(st.sampled_from([0, 0, 0, 0, 0, 30_500, 3 * MINUTE_MS, 2 * HOUR_MS, -7 * MINUTE_MS]))
+        lasted = draw(_LENGTHS)
+        found.append(
+            Activity(
+                activity="x", starts_at=from_ms(at), ends_at=from_ms(at + lasted), paid=draw(st.booleans()),
+                productive=draw(st.booleans()),
+            )
+        )  # fmt: skip
+        at += lasted
+    return found
+
+
+_LENGTHS: Any = st.sampled_from([20_250, 3 * MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS, 100 * MINUTE_MS, 25 * HOUR_MS])
+_STEPS: Any = st.sampled_from(["created", "assigned", "solved", "reopened", "breached"])
 _CSAT = st.sampled_from([None, 3, 4])
 _NPS = st.sampled_from([None, 6, 7, 9])
 
@@ -143,9 +177,15 @@ def _afterwards(draw: st.DrawFn, event: FloorEvent, step_ms: int) -> list[Fact]:
             change["at"] = from_ms(_event_ms(event) + change["revision"] * step_ms)
             if getattr(event, "agent", None) and draw(st.booleans()):
                 change["agent"] = draw(_AGENTS)
+            if isinstance(event, ShiftPlanned) and draw(st.booleans()):
+                change["activities"] = draw(_activities(_event_ms(event)))
         content = {"repeat": 1, "conflict": 99}.get(kind, 10 + change.get("revision", 0))
-        again.append(Fact(event.model_copy(update=change), draw(_DELAYS), content))
+        again.append(Fact(event.model_copy(update=change), draw(_delays(event)), content))
     return again
+
+
+def _delays(event: FloorEvent) -> st.SearchStrategy[int]:
+    return _AHEAD if isinstance(event, ShiftPlanned) else _DELAYS
 
 
 def _ms(fact: Fact) -> int:

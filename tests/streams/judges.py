@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-from schemas.alerts import Judgement, Reason, RuleState, SubjectKind, SubjectView, Transition, Window, alert_id
+from schemas.alerts import (
+    ALL_NEWS,
+    Judgement,
+    Look,
+    Reason,
+    RuleState,
+    SubjectKind,
+    SubjectView,
+    Transition,
+    Window,
+    alert_id,
+)
 from schemas.times import from_ms
 
 FIVE = Window("rolling", minutes=5)
@@ -28,7 +39,11 @@ class Notes:
         """The windows that were asked for."""
         return self.asked
 
-    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int) -> Judgement:
+    def looks(self, kind: SubjectKind) -> list[Look]:
+        """Everything of the windows that were asked for."""
+        return [Look(window, prefixes=("",)) for window in sorted(self.asked, key=str)]
+
+    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int, news: int = ALL_NEWS) -> Judgement:
         """Note (subject, now, handled)."""
         self.judged.append((view.subject, now_ms, view.sums(FIVE).get("handled", 0)))
         return Judgement(due_ms=now_ms + self.due_in_ms if self.due_in_ms else None)
@@ -49,7 +64,11 @@ class Busy:
         """15 min and 3 d."""
         return frozenset({QUARTER, THREE_DAYS})
 
-    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int) -> Judgement:
+    def looks(self, kind: SubjectKind) -> list[Look]:
+        """Handled contacts of 15 min, and the state now."""
+        return [Look(QUARTER, frozenset({"handled"})), Look(Window("now"))]
+
+    def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int, news: int = ALL_NEWS) -> Judgement:
         """Judge the busy and the away rule."""
         found = Judgement()
         handled = view.sums(QUARTER).get("handled", 0)

@@ -38,7 +38,7 @@ def engine_after(*items: Item) -> PartitionEngine:
 def count(engine: PartitionEngine, agent: str = "a1") -> int:
     """Handled contacts of an agent over all panes."""
     subject = engine.subjects.get(f"agent:{agent}")
-    return sum(sums.get("handled", 0) for sums in subject.panes.by_minute.values()) if subject else 0
+    return subject.panes.sums(0, subject.panes.newest).get("handled", 0) if subject else 0
 
 
 @pytest.mark.parametrize(

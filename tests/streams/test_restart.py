@@ -26,6 +26,7 @@ def small_state(run: Run) -> dict[str, Any]:
         days = {day: {c: v for c, v in sums.items() if v} for day, sums in body["days"].items()}
         rules = {rule: state for rule, state in body["rules"].items() if state["sequence"]}
         bodies[key] = {"days": {d: s for d, s in days.items() if s}, "rules": rules, "open": body["waiting"]}
+        bodies[key]["time"] = [body["time"], sorted(body["plans"][1]), body["plans"][0]]
     return bodies
 
 

@@ -26,29 +26,32 @@ def naive(added: list[tuple[int, int]], last: int, length: int) -> int:
 @settings(max_examples=100, deadline=None)
 @given(steps=steps())
 def test_running_totals_equal_the_sums_over_their_minutes(steps: list[Step]) -> None:
-    """After every step, for every length, whatever was added late or taken back."""
+    """After every step, for every length, whatever was added late or taken back: of a group, and of a subject."""
     panes, rolling = Panes(), Rolling(LENGTHS, 100)
     added: list[tuple[int, int]] = []
     for kind, number, value in steps:
         if kind == "slide":
-            rolling.slide(rolling.last + number, panes)
+            rolling.slide(rolling.last + number)
         else:
             panes.add(number, ("", ""), {"handled": value}, 1, 0, None)
-            rolling.add(number, {"handled": value}, 1)
+            rolling.add(number, {"handled": value})
             added.append((number, value))
 
-        totals = {length: sums.get("handled", 0) for length, sums in rolling.totals.items()}
-        assert totals == {length: naive(added, rolling.last, length) for length in LENGTHS}
+        last, wanted = rolling.last, {length: naive(added, rolling.last, length) for length in LENGTHS}
+        assert {length: sums.get("handled", 0) for length, sums in rolling.totals.items()} == wanted
+        found = panes.windows(last, LENGTHS)
+        assert {length: sums.get("handled", 0) for length, sums in found.items()} == wanted
+        one = {length: panes.sums(last - length + 1, last, frozenset({"handled"})) for length in LENGTHS}
+        assert {length: sums.get("handled", 0) for length, sums in one.items()} == wanted
 
 
 def five_minutes(contacts: list[int], last: int) -> int:
     """Contacts in the five minutes that end with `last`."""
-    panes, rolling = Panes(), Rolling([5], 0)
+    rolling = Rolling([5], 0)
     for minute in contacts:
-        panes.add(minute, ("", ""), {"handled": 1}, 1, 0, None)
-        rolling.add(minute, {"handled": 1}, 1)
+        rolling.add(minute, {"handled": 1})
     for minute in range(1, last + 1):
-        rolling.slide(minute, panes)
+        rolling.slide(minute)
     return rolling.totals[5].get("handled", 0)
 
 
@@ -62,9 +65,8 @@ def test_a_window_of_five_minutes_holds_the_minutes_that_end_with_the_last() -> 
 
 def test_what_comes_to_nothing_leaves_no_column() -> None:
     """A sum that is taken back is absent, not zero."""
-    panes, rolling = Panes(), Rolling([5], 3)
-    for sign in (1, -1):
-        panes.add(3, ("", ""), {"handled": 1}, sign, 0, None)
-        rolling.add(3, {"handled": 1}, sign)
+    rolling = Rolling([5], 3)
+    for value in (1, -1):
+        rolling.add(3, {"handled": value})
 
     assert rolling.totals == {5: {}}

@@ -1,0 +1,103 @@
+"""What a change of one subject adds to: its panes, its days and its shift, the groups; and which rules it concerns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.alerts import ALL_NEWS, Look, SubjectKind
+from schemas.times import MINUTE_MS, minute_of
+from streams.core.panes import RESIDENT_MINUTES, add_to
+from streams.core.subject import Changed, Delta, Subject, merged
+
+if TYPE_CHECKING:
+    from streams.core.partition import PartitionEngine
+
+OWN_RULES: tuple[SubjectKind, SubjectKind] = ("agent", "queue")
+"""Whom the first hop judges."""
+
+
+class Spreading:
+    """Carries the changes of one `PartitionEngine` to everything that sums them."""
+
+    def __init__(self, engine: PartitionEngine) -> None:
+        """For the rules that the engine has now."""
+        self._engine = engine
+        self.looks: dict[str, list[tuple[int, Look]]] = {}
+        """By kind of subject: (bit in `Subject.news`, what the rules of a window look at)."""
+        self.timed: dict[str, int] = {}
+        """By kind of subject: the bits of rules on the present instant."""
+        self.look()
+
+    def look(self) -> None:
+        """Look at what the rules of the engine look at."""
+        judge = self._engine.judge
+        for kind in OWN_RULES:
+            looks = self.looks[kind] = [(1 << place, look) for place, look in enumerate(judge.looks(kind))]
+            self.timed[kind] = sum(bit for bit, look in looks if look.window.kind == "now")
+
+    def spread(self, subject: Subject, changed: Changed) -> None:
+        """Add what an event changed; minutes that are no longer resident are left to the flusher."""
+        time = self._engine.time
+        horizon = minute_of(time.now) - RESIDENT_MINUTES
+        time.catch_up(subject)
+        deltas = merged(changed.deltas)
+        self._count_days(subject, deltas)
+        for delta in deltas:
+            if delta.minute < horizon:
+                subject.late.add(delta.minute)
+            else:
+                self._add(subject, delta)
+        subject.late |= changed.unknown
+
+    def expired(self, subject: Subject, changed: Changed) -> None:
+        """Add the time of a state that ended by TTL."""
+        subject.news = ALL_NEWS
+        self.spread(subject, changed)
+        self.touch(subject, is_history=False)
+
+    def planned(self, subject: Subject, delta: Delta) -> None:
+        """Add the planned time of a minute that has just passed, before anybody is judged for it."""
+        self._count_days(subject, [delta])
+        self._add(subject, delta)
+        self._engine.touched.add(subject.key)
+
+    def touch(self, subject: Subject, *, is_history: bool) -> None:
+        """Note that a subject changed: it goes into the next flush, and is judged unless that is history."""
+        engine = self._engine
+        engine.touched.add(subject.key)
+        engine.time.keep(subject)
+        if not is_history and (subject.news or subject.is_live):
+            engine.time.changed.add(subject.key)
+
+    def _add(self, subject: Subject, delta: Delta) -> None:
+        minute, cell, sums, sign, handle_ms = delta
+        subject.panes.add(minute, cell, sums, sign, self._engine.version, handle_ms)
+        self._engine.groups.add(subject.key, minute, cell, sums, sign)
+
+    def _count_days(self, subject: Subject, deltas: list[Delta]) -> None:
+        """Add to the totals of days and of the shift, and note which rules that may concern."""
+        if not deltas:
+            return
+        first, after = self._engine.time.day_known(subject)
+        shift_minute = -(-subject.shift_start // MINUTE_MS)
+        if all(first <= delta.minute < after and delta.minute >= shift_minute for delta in deltas):
+            totals: dict[str, int] = {}
+            for delta in deltas:
+                add_to(totals, delta.sums, delta.sign)
+            self._count(subject, deltas[0].minute, totals, in_shift=True)
+            return
+        for delta in deltas:
+            in_shift = delta.minute * MINUTE_MS >= subject.shift_start
+            self._count(subject, delta.minute, add_to({}, delta.sums, delta.sign), in_shift=in_shift)
+
+    def _count(self, subject: Subject, minute: int, sums: dict[str, int], *, in_shift: bool) -> None:
+        for bit, look in self.looks[subject.kind]:
+            if not subject.news & bit and look.is_touched_by(sums):
+                subject.news |= bit
+        if in_shift:
+            add_to(subject.shift_sums, sums)
+        day = self._engine.time.day_of(subject, minute)
+        totals = subject.days.get(day)
+        if totals is None:
+            totals = subject.days[day] = {}
+        add_to(totals, sums)
