@@ -33,14 +33,26 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
 
 def end_offsets(admin: Any, topic: str) -> dict[int, int]:
     """The next offset of each partition; empty when there is no such topic."""
-    from kafka import TopicPartition
     from kafka.admin import OffsetSpec
+
+    return _offsets(admin, topic, OffsetSpec.LATEST)
+
+
+def first_offsets(admin: Any, topic: str) -> dict[int, int]:
+    """The first offset that each partition still holds; empty when there is no such topic."""
+    from kafka.admin import OffsetSpec
+
+    return _offsets(admin, topic, OffsetSpec.EARLIEST)
+
+
+def _offsets(admin: Any, topic: str, which: Any) -> dict[int, int]:
+    from kafka import TopicPartition
 
     described = [found for found in admin.describe_topics() if found["name"] == topic]
     numbers = [part["partition_index"] for found in described for part in found["partitions"]]
-    asked = {TopicPartition(topic, number): OffsetSpec.LATEST for number in numbers}
-    ends = admin.list_partition_offsets(asked) if asked else {}
-    return {key.partition: int(value.offset) for key, value in ends.items()}
+    asked = {TopicPartition(topic, number): which for number in numbers}
+    found = admin.list_partition_offsets(asked) if asked else {}
+    return {key.partition: int(value.offset) for key, value in found.items()}
 
 
 def committed_offsets(admin: Any, topic: str, group: str) -> dict[int, int]:

@@ -27,7 +27,7 @@ def prepare(settings: Settings) -> None:
     from sinks.topics import apply_topics, ensure_epochs
 
     client = clickhouse_client(settings, database="default")
-    apply_schema(client, settings.clickhouse_database)
+    apply_schema(client, settings.clickhouse_database, settings.retention())
     with admin_client(settings) as admin:
         apply_topics(admin, settings.partitions)
         ensure_epochs(client, admin)

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.errors import ConfigError
+from schemas.letter_limit import LetterLimit
+from sinks.retention import Retention
 
 SETTINGS_FILE = Path("floorpulse.yaml")
 RUN_FILE = "run.json"
@@ -51,12 +53,23 @@ class Settings(BaseSettings):
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of floor.events at creation.")
     flush_interval_s: float = Field(0.7, gt=0, le=10, description="Longest time between two flushes.")
     buffer_rows: int = Field(120_000, ge=1_000, description="Rows kept while ClickHouse is away.")
+    retention_events_days: int = Field(35, ge=1, description="Raw events and dead letters are kept so long.")
+    retention_minutes_days: int = Field(35, ge=2, description="Minutes are kept so long.")
+    retention_quarters_months: int = Field(13, ge=1, description="Quarter hours are kept so long.")
+    dead_letters_in_a_row: int = Field(100, ge=0, description="So many in a row stop their source; 0: no limit.")
+    dead_letters_percent: float = Field(
+        5.0, gt=0, le=100, description="More of the last 1,000 records stop their source; 100: no limit."
+    )
     web_host: str = Field("127.0.0.1", description="Address the web listens on.")
     web_port: int = Field(8321, ge=0, le=65535, description="Port of the web; a free one if it is taken.")
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(8322, ge=0, le=65535, description="Port of the gateway.")
-    metrics_host: str = Field("127.0.0.1", description="Address of the worker's /metrics.")
+    gateway_events_per_s: float = Field(5_000, gt=0, description="Events a second that the gateway takes of one key.")
+    gateway_burst: int = Field(50_000, ge=1_000, description="Events that one key may send at once after a pause.")
+    gateway_in_flight: int = Field(64, ge=1, description="Requests that the gateway works on at the same time.")
+    metrics_host: str = Field("127.0.0.1", description="Address of /metrics of worker and delivery.")
     metrics_port: int = Field(8323, ge=0, le=65535, description="Port of the worker's /metrics.")
+    delivery_metrics_port: int = Field(8324, ge=0, le=65535, description="Port of delivery's /metrics.")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="console for people, else JSON.")
 
     @field_validator("timezone")
@@ -98,6 +111,14 @@ class Settings(BaseSettings):
         if not self.kafka_bootstrap:
             raise ConfigError(f"no floor found in {self.data}: start one with `floorpulse up --data {self.data}`")
         return [address.strip() for address in self.kafka_bootstrap.split(",")]
+
+    def retention(self) -> Retention:
+        """How long ClickHouse keeps what is counted."""
+        return Retention(self.retention_events_days, self.retention_minutes_days, self.retention_quarters_months)
+
+    def letter_limit(self) -> LetterLimit:
+        """What a source may send to the dead letters before it stops."""
+        return LetterLimit(self.dead_letters_in_a_row, self.dead_letters_percent)
 
 
 def zone(name: str) -> ZoneInfo:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
 from floorpulse.clock import now_ms
+from floorpulse.crashing import crash_step
+from floorpulse.housekeeping import start_rolling
 from floorpulse.offsets import admin_client
+from floorpulse.serving import serve_metrics
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.topics import EVENTS
@@ -21,21 +22,26 @@ from schemas.topics import EVENTS
 GC_THRESHOLDS = (50_000, 50, 50)
 """Nearly everything that the engine makes is freed by counting: looking for cycles seldom saves a tenth of the time."""
 EXIT_FAILED = 70
-"""Exit code after an unexpected error: the supervisor starts the worker again, from its checkpoint."""
+"""Exit code after an error: the supervisor starts the worker again, from its checkpoint."""
 
 
 def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
-    """Run until it is told to stop; exits with 70 after an unexpected error."""
+    """Run until it is told to stop; exits with 70 after an unexpected error, or one that forbids to go on."""
     from streams.worker.app import run_app
 
     gc.set_threshold(*GC_THRESHOLDS)
     app, metrics = _make_app(settings, name, accept_gap=accept_gap)
-    _serve_metrics(settings, metrics, app)
+    address = (settings.metrics_host, settings.metrics_port)
+    serve_metrics(address, metrics, lambda: "" if app.keeper.hops.engines else "no partition is assigned yet")
     log = structlog.get_logger(__name__)
+    start_rolling(lambda: clickhouse_client(settings))
     log.info("worker_started", worker=name, clock=settings.clock)
     try:
         run_app(app)
     except SystemExit as stop:
+        if (crash := app.crash_reason) is not None:
+            log.error("worker_failed", error_type=type(crash).__name__, reason=str(crash))
+            os._exit(EXIT_FAILED)
         log.info("worker_stopping", code=stop.code)
         raise
     except BaseException as error:
@@ -66,35 +72,13 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
         buffer_rows=settings.buffer_rows,
         folder=str(settings.data / "worker"),
         accept_gap=accept_gap,
+        letter_limit=settings.letter_limit(),
+        step=crash_step(),
     )
     ledger = Ledger(ClickHouseLedgerStore(clickhouse_client(settings)))
-    storage = ClickHouseStorage(lambda: clickhouse_client(settings))
+    storage = ClickHouseStorage(lambda: clickhouse_client(settings), config.step)
     registry = CollectorRegistry()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = create_app(config, storage, recorder(ledger.handle_all), command_of, WorkerMetrics(registry), now_ms)
     return app, registry
-
-
-def _serve_metrics(settings: Settings, registry: CollectorRegistry, app: Any) -> None:
-    """Serve /metrics, /healthz and /readyz (200 once partitions are assigned) in a thread."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, kind, body = 200, "text/plain", b"ok\n"
-            if self.path == "/metrics":
-                kind, body = CONTENT_TYPE_LATEST, generate_latest(registry)
-            elif self.path == "/readyz" and not app.keeper.hops.engines:
-                status, body = 503, b"no partition is assigned yet\n"
-            elif self.path not in {"/healthz", "/readyz"}:
-                status, body = 404, b"not found\n"
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Requests of a scraper are not worth a line."""
-
-    server = ThreadingHTTPServer((settings.metrics_host, settings.metrics_port), Handler)
-    Thread(target=server.serve_forever, name="metrics", daemon=True).start()

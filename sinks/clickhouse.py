@@ -36,10 +36,14 @@ from streams.core.log import Frozen, version_of
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-MONTHS_PER_INSERT = 50
-"""ClickHouse refuses an insert that touches more than 100 partitions; a month is a partition."""
-_FATAL = frozenset({16, 36, 44, 46, 47, 53, 60, 62, 81, 115, 192, 252, 497, 516})
-"""Codes that no retry mends: unknown column, table or database, types, too many parts per insert, access."""
+PARTITIONS_PER_INSERT = 50
+"""ClickHouse refuses an insert that touches more than 100 partitions."""
+MONTH_MS = 28 * 86_400_000
+"""A month is a partition of `events`; none is shorter."""
+DAY_S = 86_400
+"""A UTC day is a partition of the minutes."""
+_FATAL = frozenset({16, 36, 44, 46, 47, 53, 60, 62, 81, 115, 192, 497, 516})
+"""Codes that no retry mends: unknown column, table or database, types, access."""
 
 Step = Callable[[str], None]
 
@@ -62,7 +66,7 @@ class ClickHouseSink:
             raise Unavailable(f"ClickHouse does not answer: {error}") from error
 
     def _write(self, flush: Sequence[Frozen]) -> None:
-        self._insert(EVENTS, (event_row(row, f) for f in flush for row in f.events), month=2)
+        self._insert(EVENTS, (event_row(row, f) for f in flush for row in f.events), time=(2, MONTH_MS))
         self._step("after_events")
         self._write_panes(flush)
         self._step("after_panes")
@@ -83,13 +87,13 @@ class ClickHouseSink:
                     agents.append(agent_row(name, minute, cell, pane, frozen.partition))
                 else:
                     queues.append(queue_row(name, minute, cell, pane, frozen.partition))
-        self._insert(AGENT_MINUTES, agents, month=1)
-        self._insert(QUEUE_MINUTES, queues, month=1)
+        self._insert(AGENT_MINUTES, agents, time=(1, DAY_S))
+        self._insert(QUEUE_MINUTES, queues, time=(1, DAY_S))
 
-    def _insert(self, table: Table, rows: Iterable[Sequence[Any]], month: int | None = None) -> None:
-        """Insert rows; where the table is partitioned by month, at most `MONTHS_PER_INSERT` at a time."""
+    def _insert(self, table: Table, rows: Iterable[Sequence[Any]], time: tuple[int, int] | None = None) -> None:
+        """Insert rows; `time` is the column of a partitioned table's time and the least span of a partition in it."""
         rows = list(rows)
-        for chunk in _by_months(rows, month, 1000 if table is EVENTS else 1):
+        for chunk in _by_partitions(rows, time):
             self._client.insert(
                 table.name,
                 columns_of(chunk),
@@ -111,17 +115,17 @@ def _version(frozen: Frozen) -> int:
     return version_of(frozen.epoch, max(frozen.checkpoint.boundary, 0))
 
 
-def _by_months(rows: list[Sequence[Any]], month: int | None, ticks: int) -> list[list[Sequence[Any]]]:
-    """Chunks of rows that touch few partitions each; a month is at least 28 days."""
+def _by_partitions(rows: list[Sequence[Any]], time: tuple[int, int] | None) -> list[list[Sequence[Any]]]:
+    """Chunks of rows that touch few partitions each."""
     if not rows:
         return []
-    if month is None:
+    if time is None:
         return [rows]
-    span = 28 * 86_400 * ticks
-    keys = {row[month] // span for row in rows}
-    if len(keys) < MONTHS_PER_INSERT // 2:
+    column, span = time
+    few = PARTITIONS_PER_INSERT // 2
+    if len({row[column] // span for row in rows}) < few:
         return [rows]
     chunks: dict[int, list[Sequence[Any]]] = {}
     for row in rows:
-        chunks.setdefault(row[month] // (span * (MONTHS_PER_INSERT // 2)), []).append(row)
+        chunks.setdefault(row[column] // (span * few), []).append(row)
     return [chunks[key] for key in sorted(chunks)]

@@ -8,15 +8,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from schemas.kpis import DEFAULT_THRESHOLD_S, DEFAULT_VARIANT
+from schemas.kpi_terms import DEFAULT_LIMITS, Limits
+from schemas.kpis import DEFAULT_VARIANT, KPIS, Variant
 from schemas.times import from_ms
-from sinks.kpi_views import GROUPS, By
+from sinks.kpi_groups import GROUPS, By
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-COUNTS = ("offered", "answered", "abandoned", "handled")
-RATIOS = (
+FIGURES = (
+    "offered",
+    "answered",
+    "abandoned",
+    "handled",
     "abandon_rate",
     "asa_s",
     "aht_s",
@@ -26,9 +30,9 @@ RATIOS = (
     "service_level",
     "short_call_share",
     "occupancy",
+    "away_s",
 )
-FIGURES = (*COUNTS, *RATIOS, "away_s")
-"""The figures of a row in their order; those that are not the group's own are None."""
+"""The figures of a row where none are asked for; those that are not the group's own are None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +45,36 @@ class Question:
     zone: ZoneInfo
     step_s: int = 0
     """0: the whole range as one row; 86400: local days; else seconds that divide a day."""
-    variant: int = DEFAULT_VARIANT
-    threshold_s: int = DEFAULT_THRESHOLD_S
+    variant: Variant = DEFAULT_VARIANT
+    limits: Limits = DEFAULT_LIMITS
+    only: str = ""
+    """The id of one group; empty for all."""
+    figures: tuple[str, ...] = FIGURES
+    """Ids of KPIs, in the order wanted."""
+
+    @property
+    def ratios(self) -> tuple[str, ...]:
+        """The figures that have a denominator, and so an n."""
+        return tuple(name for name in self.figures if KPIS[name].denominator)
 
 
 def read_kpis(client: Client, question: Question) -> list[dict[str, Any]]:
     """
     A row for each group and bucket that has anything, by group and time.
 
-    Keys: the kind of the group with its id, `from` and `to` (ISO 8601 in the zone), the figures of `FIGURES` with
-    shares as fractions of 1, and `n`: ratio -> its denominator. What is not the group's own is None, its n too.
+    Keys: the kind of the group with its id, `from` and `to` (ISO 8601 in the zone), the figures asked for with shares
+    as fractions of 1, and `n`: ratio -> its denominator. What is not the group's own is None, its n too.
     """
     own = GROUPS[question.by].kpis()
-    figures = {name: _column(name, question.variant) for name in FIGURES if name in own}
-    counted = {name: f"n_{figures[name]}" for name in RATIOS if name in own}
-    listed = ", ".join((*figures.values(), *counted.values()))
+    figures = {name: _column(name, question.variant) for name in question.figures if name in own}
+    counted = {name: f"n_{figures[name]}" for name in question.ratios if name in own}
+    listed = ", ".join(
+        ("toUnixTimestamp(opened_at)", "toUnixTimestamp(closed_at)", *figures.values(), *counted.values())
+    )
     result = client.query(
-        f"SELECT {question.by}, toUnixTimestamp(opened_at), toUnixTimestamp(closed_at), {listed}"
-        f" FROM kpi_{question.by}({_arguments(question)}) ORDER BY {question.by}, opened_at"
+        f"SELECT {question.by}, {listed} FROM kpi_{question.by}({_arguments(question)})"
+        f" ORDER BY {question.by}, opened_at",
+        parameters={"only": question.only},
     )
     return [_row(question, row, tuple(figures), tuple(counted)) for row in result.result_rows]
 
@@ -67,11 +83,11 @@ def _arguments(question: Question) -> str:
     first, last = (from_ms(ms).strftime("%Y-%m-%d %H:%M:%S") for ms in (question.from_ms, question.to_ms))
     return (
         f"from = '{first}', to = '{last}', step_s = {question.step_s}, zone = '{question.zone.key}',"
-        f" threshold_s = {question.threshold_s}"
+        f" threshold_s = {question.limits.threshold_s}, short_s = {question.limits.short_s}, only = {{only:String}}"
     )
 
 
-def _column(name: str, variant: int) -> str:
+def _column(name: str, variant: Variant) -> str:
     return f"service_level_{variant}" if name == "service_level" else name
 
 
@@ -83,8 +99,8 @@ def _row(question: Question, row: Sequence[Any], figures: tuple[str, ...], count
         question.by: group,
         "from": _local(opened_s, question.zone),
         "to": _local(closed_s, question.zone),
-        **{name: given.get(name) for name in FIGURES},
-        "n": {name: n.get(name) for name in RATIOS},
+        **{name: given.get(name) for name in question.figures},
+        "n": {name: n.get(name) for name in question.ratios},
     }
 
 

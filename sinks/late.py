@@ -11,7 +11,7 @@ from streams.core.facts import CellKey
 from streams.core.log import Frozen, version_of
 from streams.core.panes import Pane
 from streams.core.spans import TTL_MS
-from streams.core.subject import fold_all
+from streams.core.subject import REACH_MS, fold_all
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -32,7 +32,7 @@ def refolded(client: Client, key: str, minutes: set[int], version: int, clock_ms
     """The panes of some minutes of a subject, folded from its raw events up to a version."""
     panes: list[PaneOf] = []
     for first, last in _runs(sorted(minutes)):
-        start, stop = first * MINUTE_MS - TTL_MS, (last + 1) * MINUTE_MS + TTL_MS
+        start, stop = first * MINUTE_MS - REACH_MS, (last + 1) * MINUTE_MS + TTL_MS
         folded = fold_all(current_events(client, key, start, stop, version), clock_ms)
         cells = {(m, c) for m, cs in folded.minutes.items() for c in cs if m in minutes and first <= m <= last}
         for minute, cell in sorted(cells | _stored_cells(client, key, first, last, minutes)):

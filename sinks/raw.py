@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Control, FloorEvent, decode
@@ -40,6 +40,36 @@ def current_events(client: Client, subject: str, from_ms: int, to_ms: int, limit
     return [(offset, event) for offset, event in events if not isinstance(event, Control)]
 
 
+def current_events_of(
+    client: Client, where: tuple[str, dict[str, Any]], from_ms: int, to_ms: int, limits: Mapping[int, int]
+) -> dict[str, tuple[int, list[tuple[int, FloorEvent]]]]:
+    """
+    Subject -> its partition and the (offset, event) in [from, to) that counted at the last version of each partition.
+
+    `where`: SQL over `events` with its parameters; `limits`: partition -> version.
+    """
+    limit = "transform(partition, {partitions:Array(UInt16)}, {limits:Array(UInt64)}, toUInt64(0))"
+    rows = client.query(
+        f"SELECT subject, partition, offset, payload FROM events FINAL WHERE {where[0]}"
+        " AND at >= fromUnixTimestamp64Milli({start:Int64}) AND at < fromUnixTimestamp64Milli({stop:Int64})"
+        f" AND void = 0 AND {_BORN} <= {limit} AND (superseded_by = 0 OR version > {limit})"
+        " ORDER BY subject, epoch, offset",
+        parameters={
+            **where[1],
+            "start": from_ms,
+            "stop": to_ms,
+            "partitions": list(limits),
+            "limits": list(limits.values()),
+        },
+    ).result_rows
+    found: dict[str, tuple[int, list[tuple[int, FloorEvent]]]] = {}
+    for subject, partition, offset, payload in rows:
+        event = decode(payload.encode())
+        if not isinstance(event, Control):
+            found.setdefault(str(subject), (int(partition), []))[1].append((int(offset), event))
+    return found
+
+
 def last_known(client: Client, partition: int, limit: int) -> tuple[list[tuple[Identity, Known]], int]:
     """
     The last ids of a partition up to a version, oldest first, and the newest time among all older ones (or -1).
@@ -58,7 +88,8 @@ def last_known(client: Client, partition: int, limit: int) -> tuple[list[tuple[I
         return known, -1
     oldest = known[0][1]
     older = client.query(
-        f"SELECT toUnixTimestamp64Milli(max(at)) FROM events WHERE {where} AND {_BORN} < {{oldest:UInt64}}",
+        "SELECT toUnixTimestamp64Milli(maxIf(at, type != 'shift_planned')) FROM events"
+        f" WHERE {where} AND {_BORN} < {{oldest:UInt64}}",
         parameters={"partition": partition, "limit": limit, "oldest": version_of(oldest.epoch, oldest.offset)},
     ).result_rows
     return known, int(older[0][0])

@@ -6,15 +6,17 @@ A running floor is compared as of its checkpoints: a pane that a later flush has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.times import MINUTE_MS, iso
 from schemas.topics import DEAD_LETTERS, EVENTS
+from sinks.marks import Mark, read_marks
 from sinks.raw import current_events
 from sinks.restore import PaneOf, agent_pane, pane_query, queue_pane
 from streams.core.facts import CellKey
+from streams.core.log import OFFSET_BITS
 from streams.core.panes import Pane
 from streams.core.subject import fold_all
 
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 ALL_TIME = (-(2**40), 2**45)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose minute it is, and which partition owns it."""
+
+    partition: int
+    subject: str
+    minute: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,8 @@ class Difference:
     where: str
     expected: str
     found: str
+    place: Place | None = None
+    """Of a pane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +58,17 @@ class Reconciled:
     differences: list[Difference]
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    partition: int
-    limit: int
-    boundary: int
-    clock_ms: int
-    rows: int
-    counted: int
-    dead: int
-
-
-def reconcile(client: Client, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Reconciled:
-    """Compare everything; `progress` is told (subjects done, all)."""
-    marks = {mark.partition: mark for mark in _marks(client)}
+def reconcile(
+    client: Client,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    choose: Callable[[list[str]], Collection[str]] = lambda keys: keys,
+) -> Reconciled:
+    """Compare everything; `progress` is told (subjects done, all), `choose` may leave subjects out."""
+    marks = read_marks(client)
     differences = [difference for mark in marks.values() for difference in _count_differences(client, mark)]
-    subjects = _subjects(client)
+    found = _subjects(client)
+    chosen = set(choose([key for key, _ in found]))
+    subjects = [(key, partition) for key, partition in found if key in chosen]
     panes = events = 0
     for done, (key, partition) in enumerate(subjects):
         mark = marks.get(partition)
@@ -71,23 +79,12 @@ def reconcile(client: Client, progress: Callable[[int, int], None] = lambda _don
         stored = _stored(client, key)
         panes += len(stored)
         events += len(current)
-        differences += _pane_differences(key, fold_all(current, mark.clock_ms).minutes, stored, mark.limit)
+        differences += _pane_differences(key, fold_all(current, mark.clock_ms).minutes, stored, mark)
         progress(done + 1, len(subjects))
     return Reconciled(len(subjects), panes, events, differences)
 
 
-def _marks(client: Client) -> Iterator[_Mark]:
-    rows = client.query(
-        "SELECT partition, version, boundary, toUnixTimestamp64Milli(clock), rows, duplicates, dead, controls,"
-        " JSONExtractInt(body, 'base')"
-        " FROM subjects FINAL WHERE kind = 'partition' AND hop = 1 ORDER BY partition"
-    ).result_rows
-    for partition, version, boundary, clock, count, duplicates, dead, controls, base in rows:
-        counted = count + duplicates + dead + controls - base
-        yield _Mark(int(partition), int(version), int(boundary), int(clock), int(count), int(counted), int(dead))
-
-
-def _count_differences(client: Client, mark: _Mark) -> Iterator[Difference]:
+def _count_differences(client: Client, mark: Mark) -> Iterator[Difference]:
     """Every offset up to the boundary is an event, a duplicate, a dead letter, a control record or an accepted gap."""
     where = f"{EVENTS}:{mark.partition}"
     gaps = _one(
@@ -109,8 +106,9 @@ def _count_differences(client: Client, mark: _Mark) -> Iterator[Difference]:
     buried = _one(
         client,
         "SELECT count() FROM dead_letters FINAL WHERE topic = {topic:String} AND partition = {p:Int32}"
-        " AND offset <= {boundary:Int64}",
-        {"topic": EVENTS, "p": mark.partition, "boundary": mark.boundary},
+        " AND (offset <= {boundary:Int64} OR at < (SELECT min(seen_at) FROM topics FINAL"
+        " WHERE topic = {topic:String} AND epoch = {epoch:UInt16}))",  # offsets of an older topic begin at 0 again
+        {"topic": EVENTS, "p": mark.partition, "boundary": mark.boundary, "epoch": mark.limit >> OFFSET_BITS},
     )
     if buried != mark.dead:
         yield Difference("dead_letters", where, f"{mark.dead} letters", f"{buried} from {DEAD_LETTERS}")
@@ -133,17 +131,18 @@ def _stored(client: Client, key: str) -> dict[tuple[int, CellKey], Pane]:
 
 
 def _pane_differences(
-    key: str, folded: dict[int, dict[CellKey, Pane]], stored: dict[tuple[int, CellKey], Pane], limit: int
+    key: str, folded: dict[int, dict[CellKey, Pane]], stored: dict[tuple[int, CellKey], Pane], mark: Mark
 ) -> Iterator[Difference]:
     wanted = {(minute, cell): pane for minute, cells in folded.items() for cell, pane in cells.items()}
     for at in sorted(wanted.keys() | stored.keys()):
         expected, found = wanted.get(at, Pane()), stored.get(at, Pane())
-        if found.version > limit:
+        if found.version > mark.limit:
             continue
         if _plain(expected) != _plain(found):
             minute, cell = at
             where = f"{key} {iso(minute * MINUTE_MS)} {cell[0] or '-'}/{cell[1] or '-'}"
-            yield Difference("pane", where, str(_plain(expected)), str(_plain(found)))
+            place = Place(mark.partition, key, minute)
+            yield Difference("pane", where, str(_plain(expected)), str(_plain(found)), place)
 
 
 def _plain(pane: Pane) -> tuple[dict[str, int], list[int]]:

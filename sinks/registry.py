@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from alerting.load import load_rules
 from schemas.errors import ConfigError
 from schemas.registry import DEFAULT_SITE, Floor, Registry, Site
+from sinks.places import Place, places_of, store_places
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -45,7 +47,7 @@ def load_registry(client: Client, revision: int | None = None) -> Registry:
 
 def store_registry(client: Client, floor: Floor, by: str, now: datetime) -> int:
     """Keep a floor as the next revision; returns its number."""
-    return _store(client, "registry", floor.entries(), by, now)
+    return _store(client, "registry", floor.entries(), by, now, places_of(Registry(floor)))
 
 
 def load_rules_text(client: Client, revision: int | None = None) -> str | None:
@@ -82,8 +84,11 @@ def _entries(client: Client, kind: Kind, revision: int) -> list[Entry]:
     return [(row[0], row[1], json.loads(row[2])) for row in rows]
 
 
-def _store(client: Client, kind: Kind, entries: list[Entry], by: str, now: datetime) -> int:
+def _store(
+    client: Client, kind: Kind, entries: list[Entry], by: str, now: datetime, places: Sequence[Place] = ()
+) -> int:
     revision = _next_revision(client, kind)
+    store_places(client, revision, places)
     rows = [[revision, entry[0], entry[1], json.dumps(entry[2]), now, by] for entry in entries]
     if rows:
         columns = ["revision", "kind", "id", "body", "applied_at", "applied_by"]

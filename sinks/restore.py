@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, AWAY_PREFIX, QUEUE_COLUMNS
+from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.times import minute_of
 from sinks.late import refolded
 from sinks.raw import last_known
@@ -75,7 +75,7 @@ def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Store
 def pane_query(kind: str, where: str) -> str:
     """The SELECT whose rows `agent_pane` (kind `agent`) or `queue_pane` read."""
     if kind == "agent":
-        columns = f"agent, {_CELL}, handle_times_ms, away_by_reason, {', '.join(AGENT_COLUMNS)}"
+        columns = f"agent, {_CELL}, handle_times_ms, {', '.join((*MAPS, *AGENT_COLUMNS))}"
         return f"SELECT {columns} FROM agent_minutes FINAL WHERE {where}"
     columns = f"queue, {_CELL}, handle_times_ms, answered_waits, abandoned_waits, {', '.join(QUEUE_COLUMNS)}"
     return f"SELECT {columns} FROM queue_minutes FINAL WHERE {where}"
@@ -94,9 +94,11 @@ def _read_panes(client: Client, partition: int, from_minute: int) -> list[PaneOf
 
 def agent_pane(row: Any) -> PaneOf:
     """A pane of `agent_minutes`, as `pane_query` reads it."""
-    name, minute, queue, channel, version, times, away = row[:7]
-    sums = {column: int(value) for column, value in zip(AGENT_COLUMNS, row[7:], strict=True) if value}
-    sums |= {AWAY_PREFIX + reason: int(value) for reason, value in away.items()}
+    name, minute, queue, channel, version, times = row[:6]
+    maps, columns = row[6 : 6 + len(MAPS)], row[6 + len(MAPS) :]
+    sums = {column: int(value) for column, value in zip(AGENT_COLUMNS, columns, strict=True) if value}
+    for (prefix, _), held in zip(MAPS.values(), maps, strict=True):
+        sums |= {prefix + key: int(value) for key, value in held.items()}
     return f"agent:{name}", int(minute), (str(queue), str(channel)), Pane(sums, list(times), int(version))
 
 

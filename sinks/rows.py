@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.alerts import Transition
-from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, AWAY_PREFIX, QUEUE_COLUMNS
+from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.times import to_ms
 from streams.core.facts import CellKey
 from streams.core.log import Checkpoint, EventRow, Frozen, SubjectRow, WindowRow, version_of
@@ -41,7 +41,7 @@ AGENT_MINUTES = Table(
     {
         "agent": "String", "minute": "DateTime('UTC')", "queue": "String", "channel": _LOW,
         **dict.fromkeys(AGENT_COLUMNS, "UInt64"),
-        "away_by_reason": "Map(LowCardinality(String), UInt64)", "handle_times_ms": "Array(UInt32)",
+        **dict.fromkeys(MAPS, "Map(LowCardinality(String), UInt64)"), "handle_times_ms": "Array(UInt32)",
         "partition": "UInt16", "version": "UInt64",
     },
 )  # fmt: skip
@@ -102,9 +102,19 @@ def event_row(row: EventRow, frozen: Frozen) -> tuple[Any, ...]:
 def agent_row(agent: str, minute: int, cell: CellKey, pane: Pane, partition: int) -> tuple[Any, ...]:
     """A row of `agent_minutes`."""
     get = pane.sums.get
-    away = {c.removeprefix(AWAY_PREFIX): v for c, v in pane.sums.items() if c.startswith(AWAY_PREFIX) and v}
     sums = [get(column, 0) for column in AGENT_COLUMNS]
-    return (agent, minute * 60, *cell, *sums, away, pane.handle_times, partition, pane.version)
+    return (agent, minute * 60, *cell, *sums, *_maps(pane), pane.handle_times, partition, pane.version)
+
+
+def _maps(pane: Pane) -> list[dict[str, int]]:
+    """The values of the columns of `MAPS`, in their order; columns with a prefix are the ones with a colon."""
+    keyed = {column: value for column, value in pane.sums.items() if value and ":" in column}
+    if not keyed:
+        return [{} for _ in MAPS]
+    return [
+        {column[len(prefix) :]: value for column, value in keyed.items() if column.startswith(prefix)}
+        for prefix, _ in MAPS.values()
+    ]
 
 
 def queue_row(queue: str, minute: int, cell: CellKey, pane: Pane, partition: int) -> tuple[Any, ...]:

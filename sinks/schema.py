@@ -1,4 +1,4 @@
-"""The schema of ClickHouse: numbered SQL, applied in order, each file once; and its columns out of `schemas.panes`."""
+"""The schema of ClickHouse: numbered SQL, applied in order; its columns out of `schemas.panes`, its KPIs too."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from schemas.panes import AGENT_COLUMNS, COLUMNS, QUEUE_COLUMNS, THRESHOLDS_S
-from sinks.kpi_views import GROUPS, agent_day_view, kpi_view, rolling_view
+from schemas.panes import AGENT_COLUMNS, COLUMNS, MAPS, QUEUE_COLUMNS, THRESHOLDS_S
+from sinks.day_views import agent_day_view, rolling_view
+from sinks.kpi_groups import GROUPS
+from sinks.kpi_views import kpi_view
+from sinks.retention import DEFAULT_RETENTION, Retention
+from sinks.upgrades import backfills, changes, standing
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -16,35 +20,48 @@ if TYPE_CHECKING:
 _MEANING = {column.name: column.meaning for column in COLUMNS}
 
 
-def statements() -> list[tuple[str, str]]:
+def statements(retention: Retention = DEFAULT_RETENTION) -> list[tuple[str, str]]:
     """(file, statement) of the whole schema in the order of the files."""
     found = []
     for file in sorted(resources.files("sinks").joinpath("sql").iterdir(), key=lambda entry: entry.name):
         if file.name.endswith(".sql"):
-            found += [(file.name, text) for text in _split(_filled(file.read_text(encoding="utf-8")))]
+            text = _filled(file.read_text(encoding="utf-8"), retention)
+            found += [(file.name, statement) for statement in _split(text)]
     return found
 
 
-def apply_schema(client: Client, database: str) -> int:
-    """Create what is missing; returns the number of statements. Views are replaced, tables are kept."""
+def apply_schema(client: Client, database: str, retention: Retention = DEFAULT_RETENTION) -> int:
+    """
+    Create what is missing; returns the number of statements of the schema.
+
+    Views are replaced. Tables are kept: columns that they lack are added, and another retention is set.
+    """
     client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
     client.database = database
-    done = 0
-    for _file, statement in statements():
+    before = standing(client)
+    schema = statements(retention)
+    for _file, statement in schema:
         client.command(statement)
-        done += 1
-    structlog.get_logger(__name__).info("schema_applied", database=database, count=done)
-    return done
+        for change in changes(before, statement):
+            client.command(change)
+    for backfill in backfills(before):
+        client.command(backfill)
+    structlog.get_logger(__name__).info("schema_applied", database=database, count=len(schema))
+    return len(schema)
 
 
-def _filled(text: str) -> str:
-    """The text with the columns of the panes and the KPIs put in."""
+def _filled(text: str, retention: Retention) -> str:
+    """The text with the columns of the panes, the KPIs and the retention put in."""
     filled = (
         text.replace("{agent_columns}", _columns(AGENT_COLUMNS))
+        .replace("{agent_maps}", _maps())
         .replace("{queue_columns}", _columns(QUEUE_COLUMNS))
         .replace("{thresholds}", ", ".join(map(str, THRESHOLDS_S)))
         .replace("{agent_day}", agent_day_view())
         .replace("{rolling}", rolling_view())
+        .replace("{events_days}", str(retention.events_days))
+        .replace("{minutes_days}", str(retention.minutes_days))
+        .replace("{quarters_months}", str(retention.quarters_months))
     )
     for by in GROUPS:
         filled = filled.replace(f"{{kpi_{by}}}", kpi_view(by))
@@ -53,6 +70,12 @@ def _filled(text: str) -> str:
 
 def _columns(names: tuple[str, ...]) -> str:
     return "\n".join(f"    {name} UInt64 COMMENT '{_MEANING[name]}' CODEC(T64, ZSTD(1))," for name in names)
+
+
+def _maps() -> str:
+    return "\n".join(
+        f"    {name} Map(LowCardinality(String), UInt64) COMMENT '{meaning}'," for name, (_, meaning) in MAPS.items()
+    )
 
 
 def _split(text: str) -> list[str]:

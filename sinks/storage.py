@@ -14,7 +14,7 @@ from alerting.load import load_rules
 from alerting.rules import RuleSet
 from schemas.errors import Unavailable
 from schemas.topics import CONTRIBUTIONS, EVENTS
-from sinks.clickhouse import ClickHouseSink, sorted_error
+from sinks.clickhouse import ClickHouseSink, Step, sorted_error
 from sinks.raw import chunks, look_up
 from sinks.registry import RULES_FILE, load_registry, load_rules_text
 from sinks.restore import read_bodies, read_checkpoint, read_stored
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 class ClickHouseStorage:
     """Reads and writes of the worker; its errors say what comes next."""
 
-    def __init__(self, connect: Callable[[], Client]) -> None:
-        """`connect` makes a new client."""
+    def __init__(self, connect: Callable[[], Client], step: Step = lambda _name: None) -> None:
+        """`connect` makes a new client; `step` is told each point between two writes of a flush."""
         self._connect = connect
+        self._step = step
         self._local = threading.local()
         self._revisions: dict[tuple[int, int], Revision] = {}
 
@@ -67,7 +68,7 @@ class ClickHouseStorage:
     def write(self, flush: Sequence[Frozen]) -> None:
         """Write a flush."""
         with self._client() as client:
-            ClickHouseSink(client).write(flush)
+            ClickHouseSink(client, self._step).write(flush)
 
     def write_letters(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write dead letters."""
@@ -79,6 +80,16 @@ class ClickHouseStorage:
                 column_type_names=list(DEAD_LETTERS.columns.values()),
                 column_oriented=True,
             )
+
+    def letters_between(self, topic: str, partition: int, after: int, until: int) -> int:
+        """Count dead letters by the offsets that they came from."""
+        with self._client() as client:
+            found = client.query(
+                "SELECT count() FROM dead_letters FINAL WHERE topic = {topic:String} AND partition = {partition:Int32}"
+                " AND offset > {after:Int64} AND offset <= {until:Int64}",
+                parameters={"topic": topic, "partition": partition, "after": after, "until": until},
+            )
+            return int(found.result_rows[0][0])
 
     def accept_gap(self, topic: str, partition: int, first: int, last: int) -> None:
         """Record that a person accepted that these offsets are missing."""

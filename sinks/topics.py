@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from schemas.errors import ConfigError
-from schemas.topics import TOPICS, Topic
+from schemas.topics import DEAD_LETTERS, TOPICS, Topic
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 NO_ERROR = 0
+LARGEST_MESSAGE = 1024 * 1024
+LARGEST_LETTER = 2 * LARGEST_MESSAGE
+"""A letter is a whole message with headers that say why: whatever a topic takes must fit, or nobody could bury it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ def _options(topic: Topic, partitions: int) -> dict[str, Any]:
     kept = {"cleanup.policy": "compact"}
     if topic.kept_ms is not None:
         kept = {"cleanup.policy": "delete", "retention.ms": str(topic.kept_ms)}
+    largest = LARGEST_LETTER if topic.name == DEAD_LETTERS else LARGEST_MESSAGE
     return {
         "num_partitions": topic.partitions or partitions,
-        "configs": {**kept, "message.timestamp.type": "LogAppendTime"},
+        "configs": {**kept, "message.timestamp.type": "LogAppendTime", "max.message.bytes": str(largest)},
     }

@@ -34,10 +34,12 @@ def gateway(
     """Take events over HTTP: POST /v1/events, one or up to 1,000; 202 once Kafka has them."""
     import uvicorn
 
+    from floorpulse.clock import now_ms
     from floorpulse.settings import load_settings
     from floorpulse.wiring import producer
     from sources.readers.batch import send_batch
     from sources.readers.gateway import ACKNOWLEDGED_WITHIN_S, Gateway, GatewayMetrics, create_gateway
+    from sources.readers.quotas import Quota, Quotas
 
     settings = load_settings(data=data)
     roster = Roster(settings)
@@ -46,8 +48,11 @@ def gateway(
             Gateway(
                 send=lambda batch: send_batch(sender, batch, ACKNOWLEDGED_WITHIN_S),
                 metrics=GatewayMetrics.create(),
+                now_ms=now_ms,
                 resolve=roster.resolve,
                 ready=lambda: _answers(settings.bootstrap()),
+                quotas=Quotas(Quota(settings.gateway_events_per_s, settings.gateway_burst), settings.letter_limit()),
+                most_in_flight=settings.gateway_in_flight,
             )
         )
         host, port = settings.gateway_host, settings.gateway_port

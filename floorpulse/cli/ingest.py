@@ -157,6 +157,7 @@ def _fresh(ingests: Ingests, form: Format, files: list[Path], *, again: bool) ->
 def _read(
     settings: Settings, form: Format, files: dict[Path, str], ingests: Ingests, progress: Progress
 ) -> list[Reading]:
+    from sources.core.raised import RaisedParser
     from sources.readers.files import read_file
     from sources.readers.formats import new_parser
 
@@ -164,10 +165,12 @@ def _read(
         return []
     resolve, first = _resolve(settings), ingests.next_number()
     task = progress.add_task("reading", total=sum(file.stat().st_size for file in files))
+    again = ingests.revisions_again()
     readings = []
     for number, (file, file_hash) in enumerate(files.items(), start=first):
         advance = _every(lambda n: progress.advance(task, n), 256 * 1024)
-        readings.append(read_file(file, file_hash, new_parser(form, resolve), number, advance))
+        parser = RaisedParser(new_parser(form, resolve), again)
+        readings.append(read_file(file, file_hash, parser, number, advance, settings.letter_limit()))
     progress.update(task, completed=sum(file.stat().st_size for file in files))
     return readings
 
@@ -193,7 +196,7 @@ def _follow(settings: Settings, form: Format, files: list[Path], state: Path | N
     parser = QueueLogParser(_resolve(settings), form.source, form.wrap_s)
     _say(f"{files[0]}: following, the position is kept in {keeps}; Ctrl-C ends it")
     with closing(producer(settings)) as sender:
-        Tail(files[0], keeps, parser, EventProducer(sender)).run(_wait)
+        Tail(files[0], keeps, parser, EventProducer(sender), settings.letter_limit()).run(_wait)
 
 
 def _wait() -> bool:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, print_csv, print_json, print_table
+from floorpulse.cli.kpi_shown import KpiFormat, show, show_definitions
+from floorpulse.cli.output import NO_DATA, Data
 from floorpulse.cli.query import refusals_in_one_line
 from schemas.errors import InputError
-from schemas.kpis import DEFAULT_THRESHOLD_S, DEFAULT_VARIANT, KPIS, SERVICE_LEVEL_VARIANTS
+from schemas.kpi_terms import DEFAULT_SHORT_S, DEFAULT_THRESHOLD_S, Limits
+from schemas.kpis import DEFAULT_VARIANT, KPIS, SERVICE_LEVEL_VARIANTS, Variant
 from schemas.panes import THRESHOLDS_S
 from schemas.times import DAY_MS, MINUTE_MS, to_ms
 
@@ -44,12 +49,20 @@ def kpi(  # noqa: PLR0913, PLR0917  one argument is one option of the command li
     since: Annotated[str, typer.Option("--from", help="First day or instant, e.g. 2026-03-01 or 2026-03-01T09:30.")],
     until: Annotated[str, typer.Option("--to", help="Day or instant up to and without which.")],
     step: Annotated[str | None, typer.Option(help="A row each 30m, 1h, 1d, ...: parts of the local day.")] = None,
+    only: Annotated[str, typer.Option(help="The id of one agent, team, queue, site or client.")] = "",
+    figures: Annotated[str, typer.Option("--kpi", help="KPIs, by comma; `all` for all that fit.")] = "",
     timezone: Annotated[str | None, typer.Option(help="Zone of days and steps; default: that of site main.")] = None,
     variant: Annotated[
-        int, typer.Option("--service-level-variant", help="Formula of the service level, 1 to 5.")
-    ] = DEFAULT_VARIANT,
-    threshold: Annotated[int, typer.Option(help="Threshold of the service level, s.")] = DEFAULT_THRESHOLD_S,
-    output: FormatOption = Format.TABLE,
+        str,
+        typer.Option("--service-level-variant", help="Formula of the service level: 1 to 5, g, gf, gs, gfs, ga, gfa."),
+    ] = str(DEFAULT_VARIANT),
+    threshold: Annotated[int, typer.Option(help="T, threshold of the service level, s.")] = DEFAULT_THRESHOLD_S,
+    short: Annotated[int, typer.Option(help="S, limit of a short abandon, s.")] = DEFAULT_SHORT_S,
+    output: Annotated[KpiFormat, typer.Option("--format", help="table, json, csv or xlsx.")] = KpiFormat.TABLE,
+    file: Annotated[Path | None, typer.Option("--output", "-o", help="File to write: needed for xlsx.")] = None,
+    definitions: Annotated[
+        bool, typer.Option("--definitions", help="Print what each figure is too.")
+    ] = False,
     data: Data = NO_DATA,
 ) -> None:
     """Print KPIs; shares are fractions of 1, empty where there is nothing to divide by."""
@@ -59,31 +72,74 @@ def kpi(  # noqa: PLR0913, PLR0917  one argument is one option of the command li
     from sinks.kpi_rows import read_kpis
     from sinks.registry import load_registry
 
+    if output is KpiFormat.XLSX and file is None:
+        raise InputError("--format xlsx: expected --output with the file to write")
     given = zone(timezone) if timezone is not None else None
-    ask_kpis(by.value, (since, until), step, given or ZoneInfo("UTC"), (variant, threshold))
+    level = read_level(variant, threshold, short)
+    asked = Asked(by.value, (since, until), step, only, figures)
+    ask_kpis(asked, given or ZoneInfo("UTC"), level)
     client = clickhouse_client(load_settings(data))
     with refusals_in_one_line():
-        local = given or load_registry(client).zone(DEFAULT_SITE)
-        rows = read_kpis(client, ask_kpis(by.value, (since, until), step, local, (variant, threshold)))
-    _print(rows, by.value, output)
+        question = ask_kpis(asked, given or load_registry(client).zone(DEFAULT_SITE), level)
+        rows = read_kpis(client, question)
+    show(question, rows, output, file)
+    if definitions:
+        show_definitions(question)
 
 
-def ask_kpis(
-    by: str, span: tuple[str, str], step: str | None, zone: ZoneInfo, service_level: tuple[int, int]
-) -> Question:
-    """The question of texts; `service_level` is variant and threshold. InputError in one line."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The texts of a question: by what, from and to, step, one id or all, which KPIs."""
+
+    by: str
+    span: tuple[str, str]
+    step: str | None = None
+    only: str = ""
+    figures: str = ""
+
+
+def read_level(variant: str, threshold_s: int, short_s: int) -> tuple[Variant, Limits]:
+    """The service level that is meant. InputError in one line."""
+    known: dict[str, Variant] = {str(one): one for one in SERVICE_LEVEL_VARIANTS}
+    if variant not in known:
+        raise InputError(f"--service-level-variant {variant}: expected {', '.join(known)}")
+    for option, seconds in (("--threshold", threshold_s), ("--short", short_s)):
+        if seconds not in THRESHOLDS_S:
+            raise InputError(f"{option} {seconds}: expected one of {', '.join(map(str, THRESHOLDS_S))}")
+    return known[variant], Limits(threshold_s, short_s)
+
+
+def ask_kpis(asked: Asked, zone: ZoneInfo, level: tuple[Variant, Limits]) -> Question:
+    """The question of texts. InputError in one line."""
     from sinks.kpi_rows import Question
 
-    variant, threshold_s = service_level
-    if variant not in SERVICE_LEVEL_VARIANTS:
-        raise InputError(f"--service-level-variant {variant}: expected 1 to {len(SERVICE_LEVEL_VARIANTS)}")
-    if threshold_s not in THRESHOLDS_S:
-        raise InputError(f"--threshold {threshold_s}: expected one of {', '.join(map(str, THRESHOLDS_S))}")
-    from_ms, to_ms_ = read_instant("--from", span[0], zone), read_instant("--to", span[1], zone)
+    from_ms, to_ms_ = read_instant("--from", asked.span[0], zone), read_instant("--to", asked.span[1], zone)
     if to_ms_ <= from_ms:
-        raise InputError(f"--to {span[1]}: expected an instant after --from {span[0]}")
-    step_s = 0 if step is None else read_step(step)
-    return Question(by, from_ms, to_ms_, zone, step_s, variant, threshold_s)  # type: ignore[arg-type]
+        raise InputError(f"--to {asked.span[1]}: expected an instant after --from {asked.span[0]}")
+    step_s = 0 if asked.step is None else read_step(asked.step)
+    figures = read_figures(asked.figures, asked.by)
+    return Question(asked.by, from_ms, to_ms_, zone, step_s, *level, asked.only, figures)  # type: ignore[arg-type]
+
+
+def read_figures(text: str, by: str) -> tuple[str, ...]:
+    """The KPIs that are meant: the usual ones for none. InputError names one that nobody knows."""
+    from sinks.kpi_groups import GROUPS
+    from sinks.kpi_rows import FIGURES
+
+    own = GROUPS[by].kpis()  # type: ignore[index]
+    if text in {"", "all"}:
+        return FIGURES if not text else tuple(own)
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in KPIS:
+            close = get_close_matches(name, KPIS, n=1)
+            raise InputError(
+                f"--kpi {name}: unknown{f'; did you mean {close[0]}?' if close else ': see docs/reference/kpis.md'}"
+            )
+        if name not in own:
+            fitting = [kind for kind, group in GROUPS.items() if name in group.kpis()]
+            raise InputError(f"--kpi {name}: not a figure of a {by}; ask it by {' or '.join(fitting)}")
+    return names
 
 
 def read_instant(option: str, text: str, zone: ZoneInfo) -> int:
@@ -111,31 +167,3 @@ def read_step(text: str) -> int:
             f"--step {text}: expected minutes, hours or a day that divide a day, such as 15m, 30m, 1h or 1d"
         )
     return step_ms // 1000
-
-
-def as_people_read(name: str, value: Any) -> str:
-    """A figure as in a table: 3:25 for seconds, 56.1 % for shares, empty for none."""
-    if value is None:
-        return ""
-    if KPIS[name].unit == "share":
-        return f"{value * 100:.1f} %"
-    if KPIS[name].unit != "s":
-        return f"{value:,}"
-    seconds = round(value)
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-
-
-def _print(rows: list[dict[str, Any]], by: str, output: Format) -> None:
-    from sinks.kpi_rows import FIGURES, RATIOS
-
-    if output is Format.JSON:
-        print_json(rows)
-        return
-    head = (by, "from", "to", *FIGURES)
-    if output is Format.CSV:
-        values = [[row[key] for key in head] + [row["n"][name] for name in RATIOS] for row in rows]
-        print_csv((*head, *(f"n_{name}" for name in RATIOS)), values)
-        return
-    shown = [[row[by], row["from"][:16], row["to"][:16], *(as_people_read(k, row[k]) for k in FIGURES)] for row in rows]
-    print_table((by, "from", "to", *(KPIS[name].name for name in FIGURES)), shown, [KPIS[k].name for k in FIGURES])

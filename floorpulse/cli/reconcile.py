@@ -1,14 +1,21 @@
-"""`floorpulse reconcile`: prove the numbers from the raw events."""
+"""`floorpulse reconcile`: prove the numbers from the raw events, and have the owners mend what differs."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import NO_DATA, Data
+from floorpulse.cli.output import NO_DATA, Data, print_json
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from floorpulse.settings import Settings
+    from sinks.reconcile import Difference, Reconciled
+
+REPAIRED_WITHIN_S = 600.0
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reconcile(
+    repair: Annotated[bool, typer.Option("--repair", help="Ask for a refold of what differs, then compare.")] = False,
     form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print the differences.")] = "table",
     data: Data = NO_DATA,
 ) -> None:
@@ -24,33 +32,71 @@ def reconcile(
     Compare every stored pane with a fold of the raw events, and every offset with a row.
 
     Prints the differences; exit code 1 when there is any. Run `floorpulse drain` first to compare everything sent.
+    With --repair the workers fold again what differs; what is printed is then what still differs.
 
     Example: floorpulse reconcile --data .floorpulse
     """
-    from dataclasses import asdict
-
-    from rich.console import Console
-    from rich.progress import Progress
-    from rich.table import Table
-
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client
+
+    settings = load_settings(data)
+    client = clickhouse_client(settings)
+    result = _compare(client)
+    if repair and _repair(settings, result.differences):
+        result = _compare(client)
+    _print(result.differences, form)
+    if result.differences:
+        raise typer.Exit(1)
+
+
+def _compare(client: Client) -> Reconciled:
+    from rich.console import Console
+    from rich.progress import Progress
+
     from sinks.reconcile import reconcile as compare
 
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True) as bar:
         task = bar.add_task("subjects", total=None)
-        result = compare(
-            clickhouse_client(load_settings(data)), lambda done, total: bar.update(task, completed=done, total=total)
-        )
-    if form == "json":
-        typer.echo(json.dumps([asdict(difference) for difference in result.differences], indent=2))
-    elif result.differences:
-        table = Table("what", "where", "expected", "found")
-        for difference in result.differences:
-            table.add_row(difference.what, difference.where, difference.expected, difference.found)
-        Console().print(table)
+        result = compare(client, lambda done, total: bar.update(task, completed=done, total=total))
     compared = f"{result.subjects} subjects, {result.panes} panes, {result.events} events compared"
     errors.print(f"{compared}: {len(result.differences)} differences")
-    if result.differences:
-        raise typer.Exit(1)
+    return result
+
+
+def _repair(settings: Settings, differences: list[Difference]) -> bool:
+    """Ask the owners and wait until they are through; False when there is nothing that they could fold again."""
+    from contextlib import closing
+
+    from floorpulse.clock import utc_now
+    from floorpulse.drain import drain
+    from floorpulse.wiring import producer
+    from sinks.repair import refolds
+    from sources.readers.producing import EventProducer
+
+    asked = refolds(differences, utc_now())
+    if not asked:
+        return False
+    with closing(producer(settings)) as sender:
+        out = EventProducer(sender)
+        for partition, record in asked:
+            out.control_of(partition, record)
+        out.flush()
+    subjects = len({record.subject for _, record in asked})
+    typer.echo(f"asked the owners to fold {subjects} subjects again, {len(asked)} ranges", err=True)
+    drain(settings, REPAIRED_WITHIN_S, lambda _topic, _left: None)
+    return True
+
+
+def _print(differences: list[Difference], form: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("what", "where", "expected", "found")
+    if form == "json":
+        print_json([{column: getattr(difference, column) for column in columns} for difference in differences])
+    elif differences:
+        table = Table(*columns)
+        for difference in differences:
+            table.add_row(*(getattr(difference, column) for column in columns))
+        Console().print(table)

@@ -28,7 +28,8 @@ def apply(data: Data = NO_DATA) -> None:
     from sinks.schema import apply_schema
 
     settings = load_settings(data)
-    count = apply_schema(clickhouse_client(settings, database="default"), settings.clickhouse_database)
+    client = clickhouse_client(settings, database="default")
+    count = apply_schema(client, settings.clickhouse_database, settings.retention())
     typer.echo(f"{settings.clickhouse_database}: {count} statements applied", err=True)
 
 

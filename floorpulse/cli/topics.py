@@ -35,7 +35,7 @@ def apply(data: Data = NO_DATA) -> None:
 
     settings = load_settings(data)
     client = clickhouse_client(settings, database="default")
-    apply_schema(client, settings.clickhouse_database)
+    apply_schema(client, settings.clickhouse_database, settings.retention())
     with admin_client(settings) as admin:
         created = apply_topics(admin, settings.partitions)
         ensure_epochs(client, admin)

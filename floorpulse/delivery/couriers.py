@@ -10,6 +10,7 @@ import structlog
 
 from floorpulse.delivery.channels import Channel
 from floorpulse.delivery.messages import LATEST_MS, Mark, MarkState, Message
+from floorpulse.delivery.metrics import DeliveryMetrics
 from schemas.errors import InputError, Unavailable
 
 QUEUE = 20
@@ -21,8 +22,17 @@ MarkDown = Callable[[Mark], Awaitable[None]]
 class Couriers:
     """Brings messages to receivers and marks each as sent or failed."""
 
-    def __init__(self, channels: Mapping[str, Channel], mark: MarkDown, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        mark: MarkDown,
+        now_ms: Callable[[], int],
+        metrics: DeliveryMetrics | None = None,
+    ) -> None:
         self._channels, self._mark, self._now_ms = channels, mark, now_ms
+        self._metrics = metrics or DeliveryMetrics()
+        self._held: dict[tuple[str, str], int] = {}
+        self._metrics.oldest.set_function(self._oldest_s)
         self._queues: dict[str, asyncio.Queue[Message]] = {name: asyncio.Queue(QUEUE) for name in channels}
 
     def ready(self, receiver: str) -> bool:
@@ -32,6 +42,8 @@ class Couriers:
     async def take(self, message: Message) -> None:
         """Hand a message to its courier; waits only where the queue is full. An unknown receiver gets none."""
         if message.receiver in self._queues:
+            self._held[message.receiver, message.id] = self._now_ms()
+            self._count(message.receiver)
             await self._queues[message.receiver].put(message)
 
     async def carry(self) -> None:
@@ -43,6 +55,16 @@ class Couriers:
             message = await self._queues[receiver].get()
             state = await self._send(self._channels[receiver], message)
             await self._mark(Mark(state=state, message=message))
+            self._held.pop((receiver, message.id), None)
+            self._metrics.messages.labels(state).inc()
+            self._count(receiver)
+
+    def _count(self, receiver: str) -> None:
+        self._metrics.waiting.labels(receiver).set(sum(name == receiver for name, _ in self._held))
+
+    def _oldest_s(self) -> float:
+        held = list(self._held.values())
+        return max(0, self._now_ms() - min(held)) / 1000 if held else 0.0
 
     async def _send(self, channel: Channel, message: Message) -> MarkState:
         log = structlog.get_logger(__name__).bind(receiver=message.receiver, message=message.id)

@@ -17,8 +17,10 @@ from floorpulse.delivery.couriers import Couriers
 from floorpulse.delivery.grouping import Grouping, Place
 from floorpulse.delivery.log import DeliveryLog
 from floorpulse.delivery.messages import LATEST_MS, Mark, Notice
+from floorpulse.delivery.metrics import DeliveryMetrics
 from floorpulse.delivery.routing import receivers_of
 from floorpulse.delivery.secrets import secret
+from floorpulse.serving import serve_metrics
 from floorpulse.settings import Settings
 from floorpulse.wiring import producer
 from schemas.registry import Registry
@@ -87,7 +89,9 @@ async def run_delivery(settings: Settings) -> None:
         async def mark(done: Mark) -> None:
             await asyncio.to_thread(log.mark, done)
 
-        couriers = Couriers(channels, mark, now_ms)
+        metrics = DeliveryMetrics()
+        serve_metrics((settings.metrics_host, settings.delivery_metrics_port), metrics.registry, lambda: "")
+        couriers = Couriers(channels, mark, now_ms, metrics)
         try:
             await _until_stopped(Delivery(log, receivers, couriers, now_ms), couriers, stop)
         finally:

@@ -7,34 +7,37 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
+from floorpulse.delivery.metrics import DeliveryMetrics
 from floorpulse.docs.markdown import code, codes, page, table
 from floorpulse.settings import Settings
 from floorpulse.web.metrics import WebMetrics
+from schemas.kpi_terms import DERIVED
 from schemas.kpis import DEFAULT_VARIANT, KPIS, LIVE_KPIS, SERVICE_LEVEL_VARIANTS, Kpi
-from schemas.panes import COLUMNS, THRESHOLDS_S
-from sinks.kpi_views import GROUPS
+from schemas.panes import COLUMNS, MAPS, THRESHOLDS_S
+from schemas.view_kpis import VIEW_KPIS
+from sinks.kpi_groups import GROUPS
 from sources.readers.gateway import GatewayMetrics
 from streams.worker.metrics import WorkerMetrics
 
-_UNITS = {"count": "count", "share": "share, 0 to 1", "s": "seconds", "points": "per cent points"}
+_UNITS = {
+    "count": "count",
+    "share": "share, 0 to 1",
+    "s": "seconds",
+    "points": "per cent points",
+    "per_hour": "per hour",
+    "ratio": "ratio",
+}
+_BETTER = {"higher": "up", "lower": "down", "band": "in a band", "none": ""}
 _LABELS = "_labelnames"
 
 
 def kpis_page() -> str:
     """Every KPI with its formula, the variants of the service level, the columns they are made of."""
     figures = table(
-        ("KPI", "name", "what it is", "numerator", "denominator (n)", "unit", "of"),
+        ("KPI", "name", "what it is", "numerator", "denominator (n)", "unit", "better", "least n", "of", "source"),
         [_kpi_row(kpi) for kpi in KPIS.values()],
     )
     live = table(("figure", "what it is"), [(code(name), words) for name, words in LIVE_KPIS.items()])
-    variants = table(
-        ("variant", "formula", "numerator", "denominator"),
-        [
-            (str(number), words, codes(top), codes(bottom))
-            for number, (words, top, bottom) in SERVICE_LEVEL_VARIANTS.items()
-        ],
-    )
-    columns = table(("column", "held by", "meaning"), [(code(c.name), c.owner, c.meaning) for c in COLUMNS])
     return page(
         "KPIs",
         "Value = sum of the numerator / sum of the denominator, over any time and any group; without a denominator it "
@@ -45,24 +48,71 @@ def kpis_page() -> str:
             "## Figures of this instant",
             "Rules can name them; they have no sums.",
             live,
+            "## Figures of single facts",
+            "They need more than sums: a view makes each of them.",
+            _of_views(),
+            "## Derived sums",
+            "They depend on what the registry says of reason codes and tasks, so that a corrected code corrects them.",
+            _derived(),
             "## Service level",
-            f"`T` is the threshold, one of {', '.join(map(str, THRESHOLDS_S))} s. Where nothing else is said, variant "
+            f"`T` is the threshold, `S` the limit of a short abandon, each one of {', '.join(map(str, THRESHOLDS_S))} "
+            f"s. Where nothing else is said, variant "
             f"{DEFAULT_VARIANT} holds.",
-            variants,
+            _variants(),
             "## Columns of a minute",
             "`both`: the agent's minute holds it; the queue's minute holds what no agent is known for.",
-            columns,
+            _columns(),
         ],
     )
+
+
+def _of_views() -> str:
+    return table(
+        ("figure", "name", "what it is", "unit", "view", "source"),
+        [(code(k.id), k.name, k.words, _UNITS[k.unit], code(k.view), k.source) for k in VIEW_KPIS.values()],
+    )
+
+
+def _derived() -> str:
+    rows = [(code(name), derived.words, codes(derived.columns)) for name, derived in DERIVED.items()]
+    return table(("sum", "what it is", "made from"), rows)
+
+
+def _variants() -> str:
+    rows = [
+        (str(number), words, _summed(top), _summed(bottom))
+        for number, (words, top, bottom) in SERVICE_LEVEL_VARIANTS.items()
+    ]
+    return table(("variant", "formula", "numerator", "denominator"), rows)
+
+
+def _columns() -> str:
+    rows = [(code(c.name), c.owner, c.meaning) for c in COLUMNS]
+    maps = [(code(name), "agent", words) for name, (_, words) in MAPS.items()]
+    return table(("column", "held by", "meaning"), rows + maps)
 
 
 def _kpi_row(kpi: Kpi) -> tuple[str, ...]:
     words = "See [service level](#service-level)." if kpi.id == "service_level" else kpi.words
     groups = ", ".join(kind for kind, group in GROUPS.items() if kpi.id in group.kpis())
-    top = " + ".join(map(code, kpi.numerator))
+    top = _summed(kpi.numerator)
+    if len(kpi.numerator) > 1 and (kpi.divisor, kpi.times) != (1, 1):
+        top = f"({top})"
+    if kpi.times != 1:
+        top += f" x {kpi.times:,}"
     if kpi.divisor != 1:
-        top = f"({top}) / {kpi.divisor}" if len(kpi.numerator) > 1 else f"{top} / {kpi.divisor}"
-    return code(kpi.id), kpi.name, words, top, " + ".join(map(code, kpi.denominator)), _UNITS[kpi.unit], groups
+        top += f" / {kpi.divisor:,}"
+    least = str(kpi.min_n or "")
+    return (
+        code(kpi.id), kpi.name, words, top, _summed(kpi.denominator), _UNITS[kpi.unit], _BETTER[kpi.better], least,
+        groups, kpi.source,
+    )  # fmt: skip
+
+
+def _summed(terms: tuple[str, ...]) -> str:
+    """Terms as a sum, those that are taken away with a minus."""
+    signed = [("- " if term.startswith("-") else "+ ") + code(term.removeprefix("-")) for term in terms]
+    return " ".join(signed).removeprefix("+ ")
 
 
 def settings_page() -> str:
@@ -104,6 +154,7 @@ def _processes() -> Iterator[tuple[str, object]]:
     yield "Worker", WorkerMetrics(CollectorRegistry())
     yield "Gateway", GatewayMetrics.create()
     yield "Web", WebMetrics()
+    yield "Delivery", DeliveryMetrics()
 
 
 def _metric_rows(metrics: object) -> Iterator[tuple[str, ...]]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from floorpulse.docs.markdown import code, page, table
 from sinks.schema import statements
 
-_HEAD = re.compile(r"CREATE (?:TABLE IF NOT EXISTS|OR REPLACE VIEW) (\w+) *(\(| AS|AS)")
+_HEAD = re.compile(
+    r"CREATE (?:TABLE IF NOT EXISTS|OR REPLACE VIEW|MATERIALIZED VIEW IF NOT EXISTS) (\w+)(?: TO \w+)? *(\(| AS|AS)"
+)
 _COLUMN = re.compile(r"^ {4}(\w+) (.+?) COMMENT '((?:[^']|'')*)'", re.MULTILINE)
 _COMMENT = re.compile(r"COMMENT '((?:[^']|'')*)'\s*;?\s*$")
 _DEFAULT = re.compile(r" DEFAULT .*")

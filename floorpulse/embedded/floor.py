@@ -75,12 +75,7 @@ def run_floor(choice: Choice, libs: Path, prepare: Prepare, announce: Announce) 
 
 def _run(data: Path, choice: Choice, libs: Path, prepare: Prepare, teller: _Teller, ports: PortClaims) -> None:
     wanted = load_settings(data, clock=choice.clock, timezone=choice.timezone)
-    broker = kafka.Broker(data / "kafka", ports.claim(USUAL_KAFKA_PORT), ports.claim(USUAL_CONTROLLER_PORT))
-    shared = _shared_settings(wanted, broker, ports)
-    settings = _settings_of_the_parts(data, shared)
-    kafka.write_files(broker)
-    kafka.format_storage(broker, libs)
-    (data / "logs").mkdir(exist_ok=True)
+    broker, shared, settings = _laid_out(data, wanted, libs, ports)
 
     def changed(parts: list[PartStatus]) -> None:
         RunFile(supervisor=os.getpid(), parts=parts, settings=shared).write(data)
@@ -99,6 +94,49 @@ def _run(data: Path, choice: Choice, libs: Path, prepare: Prepare, teller: _Tell
         supervisor.run()
 
 
+def run_base(data: Path, libs: Path, work: Callable[[Settings], None]) -> None:
+    """
+    Run the Kafka and the store of a folder, without the parts of floorpulse, for as long as some work takes.
+
+    `work` gets settings that find both; Unavailable in it is tried again. InputError: the floor runs.
+    """
+    data = gate.made_folder(data)
+    _check_disk(data)
+    refusal = f"{data}: the floor runs: `floorpulse down --data {data}` stops it"
+    with gate.lock(data / LOCK_FILE, refusal) as held, PortClaims() as ports:
+        _note_pid(held.fileno())
+        remove_run_file(data)
+        broker, shared, settings = _laid_out(data, load_settings(data), libs, ports)
+
+        def work_once() -> None:
+            work(load_settings(data))
+            supervisor.request_stop()
+
+        def changed(parts: list[PartStatus]) -> None:
+            RunFile(supervisor=os.getpid(), parts=parts, settings=shared).write(data)
+
+        base = base_parts(settings, broker, libs)
+        supervisor = Supervisor(base, work_once, [], logs=data / "logs", changed=changed)
+        try:
+            with supervisor:
+                supervisor.run()
+        finally:
+            remove_run_file(data)
+
+
+def _laid_out(
+    data: Path, wanted: Settings, libs: Path, ports: PortClaims
+) -> tuple[kafka.Broker, dict[str, str | int], Settings]:
+    """The folder made ready for its parts: broker, what the parts share, and the settings as they will read them."""
+    broker = kafka.Broker(data / "kafka", ports.claim(USUAL_KAFKA_PORT), ports.claim(USUAL_CONTROLLER_PORT))
+    shared = _shared_settings(wanted, broker, ports)
+    settings = _settings_of_the_parts(data, shared)
+    kafka.write_files(broker)
+    kafka.format_storage(broker, libs)
+    (data / "logs").mkdir(exist_ok=True)
+    return broker, shared, settings
+
+
 def _shared_settings(wanted: Settings, broker: kafka.Broker, ports: PortClaims) -> dict[str, str | int]:
     """What the children read out of the run file."""
     return {
@@ -111,6 +149,7 @@ def _shared_settings(wanted: Settings, broker: kafka.Broker, ports: PortClaims) 
         "web_port": ports.claim(wanted.web_port, wanted.web_host),
         "gateway_port": ports.claim(wanted.gateway_port, wanted.gateway_host),
         "metrics_port": ports.claim(wanted.metrics_port),
+        "delivery_metrics_port": ports.claim(wanted.delivery_metrics_port),
     }
 
 

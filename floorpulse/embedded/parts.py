@@ -57,7 +57,7 @@ def product_parts(settings: Settings) -> list[Part]:
     """The parts of floorpulse itself, in the order of their start; they stop in reverse."""
     return [
         _command("worker", settings, {"metrics": settings.metrics_port}, stop_s=20.0),
-        _command("delivery", settings, {}),
+        _command("delivery", settings, {"metrics": settings.delivery_metrics_port}),
         _command("gateway", settings, {"http": settings.gateway_port}),
         _command("web", settings, {"http": settings.web_port}),
     ]

@@ -18,13 +18,17 @@ from floorpulse.web.actions import Commands
 from floorpulse.web.clients import Clients
 from floorpulse.web.forms import form_routes
 from floorpulse.web.fragments import renderer
+from floorpulse.web.letters import letter_routes
 from floorpulse.web.live import Viewers
 from floorpulse.web.metrics import WebMetrics
 from floorpulse.web.pages import page_routes, system_routes
 from floorpulse.web.poller import Poller
+from floorpulse.web.proof import Proof
+from floorpulse.web.quality import quality_routes
 from floorpulse.web.site import Site, problem, wants_json
 from floorpulse.web.templating import templates
 from schemas.errors import FloorpulseError
+from schemas.times import DAY_MS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -52,19 +56,22 @@ def create_web(settings: Settings, client_factory: Callable[[], Client], command
     poller = Poller(client_factory, renderer(env), metrics, settings.clock)
     poller.listen(viewers.tell)
     clients = Clients(client_factory)
+    proof = Proof(client_factory, metrics, settings.retention_events_days * DAY_MS)
     site = Site(settings, env, poller, viewers, clients, commands, metrics)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         poller.start()
+        proof.start()
         yield
+        proof.stop()
         poller.stop()
         clients.close()
 
     app = FastAPI(title="floorpulse", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for routes in (form_routes(site), page_routes(site), system_routes(site)):
-        app.include_router(routes)
+    for routes_of in (form_routes, page_routes, quality_routes, letter_routes, system_routes):
+        app.include_router(routes_of(site))
     _guard(app, site)
     return app
 
@@ -115,5 +122,5 @@ def _refused(request: Request) -> Response | None:
 def _label(request: Request) -> str:
     """The kind of page: a label for each id would never end."""
     first = request.url.path.split("/")[1]
-    known = {"", "alerts", "cases", "viewer", "live", "healthz", "readyz", "metrics"}
+    known = {"", "alerts", "cases", "data-quality", "dead-letters", "viewer", "live", "healthz", "readyz", "metrics"}
     return (first or "board") if first in known else "other"

@@ -17,6 +17,15 @@ class WebMetrics:
             "floorpulse_web_poll_seconds", "Time to read and build the board, s.", registry=self.registry
         )
         self.viewers = Gauge("floorpulse_web_viewers", "Live pages open now.", registry=self.registry)
+        self.differences = Gauge(
+            "floorpulse_differences",
+            "What the proof found last that is not as it must be: offsets, rows, dead_letters, pane, chain.",
+            ("what",),
+            registry=self.registry,
+        )
+        self.proved = Gauge(
+            "floorpulse_proof_timestamp_seconds", "When the proof was last done, or began.", registry=self.registry
+        )
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

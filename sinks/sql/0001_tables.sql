@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS events (
 ) ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(at)
 ORDER BY (type, subject, at, source, id, revision)
-TTL toDateTime(stored_at) + INTERVAL 35 DAY
+TTL toDateTime(stored_at) + INTERVAL {events_days} DAY
 COMMENT 'Every accepted revision of every event; events_current is what counts';
 
 CREATE TABLE IF NOT EXISTS agent_minutes (
@@ -34,15 +34,16 @@ CREATE TABLE IF NOT EXISTS agent_minutes (
     queue String COMMENT 'Queue; empty for time that belongs to no queue',
     channel LowCardinality(String) COMMENT 'voice, chat, ...; empty for time that belongs to no channel',
 {agent_columns}
-    away_by_reason Map(LowCardinality(String), UInt64) COMMENT 'Time away by reason code, ms',
+{agent_maps}
     handle_times_ms Array(UInt32) COMMENT 'Handle time of each contact, ms: quantiles are exact',
     partition UInt16 COMMENT 'Source partition',
     version UInt64 COMMENT 'epoch * 2^48 + offset of the record that changed it last',
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was stored'
 ) ENGINE = ReplacingMergeTree(version)
-PARTITION BY toYYYYMM(minute)
+PARTITION BY toDate(minute)
 ORDER BY (agent, minute, queue, channel)
-TTL toDateTime(stored_at) + INTERVAL 35 DAY
+TTL toDateTime(stored_at) + INTERVAL {minutes_days} DAY
+SETTINGS ttl_only_drop_parts = 1
 COMMENT 'Sums of an agent per minute, queue and channel';
 
 CREATE TABLE IF NOT EXISTS queue_minutes (
@@ -57,10 +58,82 @@ CREATE TABLE IF NOT EXISTS queue_minutes (
     version UInt64 COMMENT 'epoch * 2^48 + offset of the record that changed it last',
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was stored'
 ) ENGINE = ReplacingMergeTree(version)
-PARTITION BY toYYYYMM(minute)
+PARTITION BY toDate(minute)
 ORDER BY (queue, minute, channel)
-TTL toDateTime(stored_at) + INTERVAL 35 DAY
+TTL toDateTime(stored_at) + INTERVAL {minutes_days} DAY
+SETTINGS ttl_only_drop_parts = 1
 COMMENT 'Sums of a queue per minute and channel';
+
+CREATE TABLE IF NOT EXISTS agent_quarters (
+    agent LowCardinality(String) COMMENT 'Work id',
+    quarter DateTime('UTC') COMMENT 'Start of the quarter hour' CODEC(DoubleDelta, ZSTD(1)),
+    queue LowCardinality(String) COMMENT 'Queue; empty for time that belongs to no queue',
+    channel LowCardinality(String) COMMENT 'voice, chat, ...; empty for time that belongs to no channel',
+{agent_columns}
+{agent_maps}
+    handle_times_ms Array(UInt32) COMMENT 'Handle time of each contact, ms: quantiles are exact',
+    minutes UInt16 COMMENT 'Which minutes it is made of, a bit each: the lowest is the first',
+    version UInt64 COMMENT 'When its day was rolled up, epoch ms',
+    stored_at DateTime64(3, 'UTC') COMMENT 'When the newest of its minutes was stored'
+) ENGINE = ReplacingMergeTree(version)
+PARTITION BY toMonday(quarter)
+ORDER BY (agent, quarter, queue, channel)
+TTL toDateTime(stored_at) + INTERVAL {quarters_months} MONTH
+SETTINGS index_granularity = 2048
+COMMENT 'Sums of agent_minutes per quarter hour: a roll-up, rewritten for each UTC day that changed. Read it through the views, which know the days that it holds';
+
+CREATE TABLE IF NOT EXISTS queue_quarters (
+    queue LowCardinality(String) COMMENT 'Queue',
+    quarter DateTime('UTC') COMMENT 'Start of the quarter hour' CODEC(DoubleDelta, ZSTD(1)),
+    channel LowCardinality(String) COMMENT 'voice, chat, ...',
+{queue_columns}
+    answered_waits Array(UInt32) COMMENT 'Answered by wait: up to each threshold {thresholds} s, and beyond',
+    abandoned_waits Array(UInt32) COMMENT 'Abandoned by wait: up to each threshold {thresholds} s, and beyond',
+    handle_times_ms Array(UInt32) COMMENT 'Handle time of each contact without a known agent, ms',
+    minutes UInt16 COMMENT 'Which minutes it is made of, a bit each: the lowest is the first',
+    version UInt64 COMMENT 'When its day was rolled up, epoch ms',
+    stored_at DateTime64(3, 'UTC') COMMENT 'When the newest of its minutes was stored'
+) ENGINE = ReplacingMergeTree(version)
+PARTITION BY toMonday(quarter)
+ORDER BY (queue, quarter, channel)
+TTL toDateTime(stored_at) + INTERVAL {quarters_months} MONTH
+SETTINGS index_granularity = 2048
+COMMENT 'Sums of queue_minutes per quarter hour: a roll-up, rewritten for each UTC day that changed. Read it through the views, which know the days that it holds';
+
+CREATE TABLE IF NOT EXISTS pane_days (
+    day Date COMMENT 'UTC day of the minutes',
+    first_stored SimpleAggregateFunction(min, DateTime64(3, 'UTC')) COMMENT 'When the first of its minutes was stored',
+    last_stored SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'When the last of its minutes was stored'
+) ENGINE = AggregatingMergeTree
+ORDER BY day
+COMMENT 'UTC days that have minutes of agents or queues, and when these came: fed by every insert';
+
+CREATE TABLE IF NOT EXISTS rolled_days (
+    day Date COMMENT 'UTC day',
+    rolled_at DateTime64(3, 'UTC') COMMENT 'When it was rolled up into quarter hours',
+    covers DateTime64(3, 'UTC') COMMENT 'Everything stored up to then is in them',
+    kept UInt64 COMMENT 'Quarter hours that stayed as they were, as minutes of them had expired'
+) ENGINE = ReplacingMergeTree(rolled_at)
+ORDER BY day
+COMMENT 'UTC days that were rolled up; clean_days are those to which nothing came since';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS agent_pane_days TO pane_days (
+    day Date COMMENT 'UTC day of the minutes',
+    first_stored DateTime64(3, 'UTC') COMMENT 'When the first of its minutes was stored',
+    last_stored DateTime64(3, 'UTC') COMMENT 'When the last of its minutes was stored'
+) AS
+SELECT toDate(minute) AS day, min(stored_at) AS first_stored, max(stored_at) AS last_stored
+FROM agent_minutes GROUP BY day
+COMMENT 'Feeds pane_days';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS queue_pane_days TO pane_days (
+    day Date COMMENT 'UTC day of the minutes',
+    first_stored DateTime64(3, 'UTC') COMMENT 'When the first of its minutes was stored',
+    last_stored DateTime64(3, 'UTC') COMMENT 'When the last of its minutes was stored'
+) AS
+SELECT toDate(minute) AS day, min(stored_at) AS first_stored, max(stored_at) AS last_stored
+FROM queue_minutes GROUP BY day
+COMMENT 'Feeds pane_days';
 
 CREATE TABLE IF NOT EXISTS windows (
     subject String COMMENT 'agent:ID, queue:ID, team:ID, site:ID, client:ID',
@@ -159,6 +232,17 @@ CREATE TABLE IF NOT EXISTS registry (
 ORDER BY (kind, revision, id)
 COMMENT 'People, teams, sites, clients, queues and rules: every revision whole. The only place with names of people';
 
+CREATE TABLE IF NOT EXISTS places (
+    revision UInt32 COMMENT 'Revision of the registry',
+    agent String COMMENT 'Id in panes: a work id, or SOURCE:ID of an alias',
+    starts Array(Int64) COMMENT 'From when, ms since 1970: the first is the beginning of time',
+    people Array(String) COMMENT 'From each of these on: whose id it is',
+    teams Array(String) COMMENT 'In which team that person is; empty for none',
+    sites Array(String) COMMENT 'At which site'
+) ENGINE = ReplacingMergeTree
+ORDER BY (revision, agent)
+COMMENT 'Who an id in panes is and where, over time: the registry as the KPI views use it, written with each revision';
+
 CREATE TABLE IF NOT EXISTS revisions (
     kind LowCardinality(String) COMMENT 'registry or rules',
     revision UInt32 COMMENT 'Number of the revision',
@@ -197,7 +281,7 @@ CREATE TABLE IF NOT EXISTS ingests (
     rejected UInt64 COMMENT 'Rows refused',
     started_at DateTime64(3, 'UTC') COMMENT 'Start',
     finished_at Nullable(DateTime64(3, 'UTC')) COMMENT 'End; NULL while it runs or when it was broken off',
-    state LowCardinality(String) COMMENT 'running or finished',
+    state LowCardinality(String) COMMENT 'running, finished or retracted',
     updated_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 ) ENGINE = ReplacingMergeTree(updated_at)
 ORDER BY number

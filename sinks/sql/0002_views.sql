@@ -82,9 +82,51 @@ SELECT id AS queue, JSONExtractString(body, 'site') AS site, JSONExtractString(b
 FROM registry_current WHERE kind = 'queues'
 COMMENT 'Site and client of each registered queue. Any other queue belongs to site main and to no client';
 
+CREATE OR REPLACE VIEW current_places (
+    agent String COMMENT 'Id in panes: a work id, or SOURCE:ID of an alias',
+    starts Array(Int64) COMMENT 'From when, ms since 1970: the first is the beginning of time',
+    people Array(String) COMMENT 'From each of these on: whose id it is',
+    teams Array(String) COMMENT 'In which team that person is; empty for none',
+    sites Array(String) COMMENT 'At which site'
+) AS
+SELECT agent, starts, people, teams, sites
+FROM places FINAL
+WHERE revision = (SELECT max(revision) FROM revisions WHERE kind = 'registry')
+COMMENT 'Places as the registry has them now. Who stands in no row is in no team and at site main';
+
+CREATE OR REPLACE VIEW reason_codes (
+    id String COMMENT 'Reason code',
+    paid UInt8 COMMENT '1 when the time is paid',
+    productive UInt8 COMMENT '1 when the time is productive',
+    limit_s Nullable(UInt32) COMMENT 'How long it may last, s; NULL without a limit'
+) AS
+SELECT id, toUInt8(JSONExtractBool(body, 'paid')) AS paid, toUInt8(JSONExtractBool(body, 'productive')) AS productive,
+    JSONExtract(body, 'limit_s', 'Nullable(UInt32)') AS limit_s
+FROM registry_current WHERE kind = 'reason_codes'
+COMMENT 'Away reasons of the registry. A code that is not among them is paid and not productive';
+
+CREATE OR REPLACE VIEW tasks (
+    id String COMMENT 'Kind of back-office work',
+    standard_ms UInt64 COMMENT 'Standard time of one unit, ms'
+) AS
+SELECT id, toUInt64(round(JSONExtractFloat(body, 'standard_s') * 1000)) AS standard_ms
+FROM registry_current WHERE kind = 'tasks'
+COMMENT 'Back-office tasks of the registry with their standard times';
+
+CREATE OR REPLACE VIEW clean_days (
+    day Date COMMENT 'UTC day',
+    rolled_at DateTime64(3, 'UTC') COMMENT 'When it was rolled up',
+    has_minutes UInt8 COMMENT '1 while none of its minutes can have expired'
+) AS
+SELECT day, rolled.rolled_at AS rolled_at, noted.oldest + INTERVAL {minutes_days} DAY > now64(3) AS has_minutes
+FROM (SELECT * FROM rolled_days FINAL) AS rolled
+INNER JOIN (SELECT day, min(first_stored) AS oldest, max(last_stored) AS newest FROM pane_days GROUP BY day) AS noted USING (day)
+WHERE noted.newest <= rolled.covers
+COMMENT 'UTC days whose quarter hours hold everything: nothing was stored since they were rolled up';
+
 CREATE OR REPLACE VIEW kpi_agent AS
 {kpi_agent}
-COMMENT 'KPIs by agent and bucket. Parameters: from, to (UTC), step_s (0: one bucket; 86400: local day; else seconds that divide a day), zone, threshold_s (of service level). Columns: agent, opened_at, closed_at, each sum of agent_minutes, each KPI with its denominator n_KPI. What was counted under an alias stands with the person';
+COMMENT 'KPIs by agent and bucket. Parameters: from, to (UTC), step_s (0: one bucket; 86400: local day; else seconds that divide a day), zone, threshold_s and short_s (T and S of the formulas), only (one agent, or empty for all). Columns: agent, opened_at, closed_at, each sum of agent_minutes, each KPI with its denominator n_KPI, handle_p50_s, handle_p90_s. What was counted under an alias stands with the person. Steps of less than a quarter hour need minutes, which expire first';
 
 CREATE OR REPLACE VIEW kpi_team AS
 {kpi_team}
@@ -92,7 +134,7 @@ COMMENT 'KPIs by team (empty: no team) and bucket, each minute under the team th
 
 CREATE OR REPLACE VIEW kpi_queue AS
 {kpi_queue}
-COMMENT 'KPIs by queue and bucket: waits of the queue, handled contacts of its agents and of nobody known. Time of agents belongs to no queue. service_level_1 to service_level_5 are the variants, service_level is variant 3. Parameters as kpi_agent';
+COMMENT 'KPIs by queue and bucket: waits of the queue, handled contacts of its agents and of nobody known. Time of agents belongs to no queue. service_level_1 to service_level_5 and service_level_g to service_level_gfa are the variants, service_level is variant 3. Parameters as kpi_agent';
 
 CREATE OR REPLACE VIEW kpi_client AS
 {kpi_client}
@@ -100,15 +142,15 @@ COMMENT 'KPIs by client (empty: none) and bucket: the sums of its queues. Parame
 
 CREATE OR REPLACE VIEW kpi_site AS
 {kpi_site}
-COMMENT 'KPIs by site and bucket: its queues and, with their time, the agents whose team was there at each minute. Parameters and columns as kpi_queue';
+COMMENT 'KPIs by site and bucket: its queues and, with their time, the agents whose team was there at each minute. Parameters and columns as kpi_queue and kpi_agent';
 
 CREATE OR REPLACE VIEW agent_day AS
 {agent_day}
-COMMENT 'Sums of an agent by local day, with the exact quantiles of handle time. Parameters: from, to (UTC), zone. Columns: agent, team (the last of the day), day, first_minute, last_minute, each sum of agent_minutes, away_by_reason, handle_p50_s, handle_p90_s';
+COMMENT 'Sums of an agent by local day, with the exact quantiles of handle time. Parameters: from, to (UTC), zone, only (one agent, or empty for all). Columns: agent, team (the last of the day), day, first_minute, last_minute, each sum of agent_minutes, away_by_reason and the other maps, handle_p50_s, handle_p90_s';
 
 CREATE OR REPLACE VIEW rolling AS
 {rolling}
-COMMENT 'The rolling window of a subject as it stood at any instant. Parameters: kind (agent, team, queue, client, site), id, minutes, at (UTC): the last whole minutes before it. Columns: kind, id, opened_at, closed_at, each sum of the panes, answered_waits, abandoned_waits; zeros when nothing was counted';
+COMMENT 'The rolling window of a subject as it stood at any instant. Parameters: kind (agent, team, queue, client, site), id, minutes, at (UTC): the last whole minutes before it. Columns: kind, id, opened_at, closed_at, each sum of the panes, answered_waits, abandoned_waits, the maps, handle_p50_s, handle_p90_s; one row always, of zeros when nothing was counted';
 
 CREATE OR REPLACE VIEW alerts (
     alert String COMMENT 'Id of the alert: one episode of one rule and subject',

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from schemas.errors import InputError
 from schemas.events import Event, FloorEvent
 from schemas.times import to_ms
+from sources.core.clocks import clamp_durations
 from sources.core.csv_rows import CsvRow, CsvRows
 from sources.core.mapping import MODELS, EventMapping, Mapping
 from sources.core.own import fault_of
@@ -69,7 +70,7 @@ class CsvParser:
         for name, column in part.fields.items():
             if cells[column].strip():
                 values[name] = self._value(model, part, name, column, cells[column].strip())
-        event: Any = model.model_validate(values)
+        event: Any = model.model_validate(clamp_durations(values))
         agent = getattr(event, "agent", None)
         if agent is None:
             return event  # type: ignore[no-any-return]

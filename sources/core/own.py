@@ -79,6 +79,8 @@ def fault_of(error: ValidationError) -> FieldFault:
             expected = "no field of this name"
         case "json_invalid":
             expected = f"JSON ({first['ctx']['error']})"
+        case "string_too_long" | "too_long":
+            expected = f"at most {first['ctx']['max_length']} {'characters' if isinstance(given, str) else 'entries'}"
         case "timezone_aware":
             expected = "a time with its offset"
     return FieldFault(field, expected, found)

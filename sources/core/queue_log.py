@@ -28,6 +28,7 @@ from schemas.events import (
     StateChanged,
 )
 from schemas.times import from_ms
+from sources.core.clocks import TOLERATED_S, clamped
 from sources.core.own import fault_of
 from sources.core.parsed import Accepted, FieldFault, Parsed, Resolve, Skipped, content_hash, rejected
 from sources.core.queue_log_line import NOBODY, Line, check_first, split_line
@@ -156,21 +157,21 @@ class QueueLogParser:
         return [handled, *self._say(agent, "wrap", line.second)]
 
     def _abandoned(self, line: Line) -> Facts:
-        left = ContactAbandoned(**self._contact(line), waited_s=self._wait(line, 2))
+        left = ContactAbandoned(**self._contact(line), **self._wait(line, 2))
         self.memory.waiting.pop(line.place, None)
         return [left]
 
     def _flowed_out(self, line: Line, why: Why, wait_at: int) -> Facts:
-        left = ContactFlowedOut(**self._contact(line), waited_s=self._wait(line, wait_at), why=why)
+        left = ContactFlowedOut(**self._contact(line), **self._wait(line, wait_at), why=why)
         self.memory.waiting.pop(line.place, None)
         return [left]
 
-    def _wait(self, line: Line, index: int) -> int:
+    def _wait(self, line: Line, index: int) -> dict[str, Any]:
         """The wait as the line tells it, else the time since the call entered."""
         entered = self.memory.waiting.get(line.place)
         if entered is None or index < len(line.data):
-            return line.number(index, "waittime")
-        return max(0, line.second - entered)
+            return {"waited_s": line.number(index, "waittime")}
+        return _since("waited_s", entered, line.second)
 
     def _not_taken(self, line: Line) -> Facts:
         """RINGNOANSWER counts in ms, where CONNECT counts in seconds."""
@@ -229,13 +230,14 @@ class QueueLogParser:
 
     def _restarted(self, line: Line) -> Facts:
         """Asterisk knows of no call and no agent when it starts: what is open here ends."""
-        old, self.memory = self.memory, Memory()
+        old = self.memory
         facts: Facts = []
         for place, entered in old.waiting.items():
             call, _, queue = place.partition("|")
-            fields = self._fields(call, queue, line.second)
-            facts.append(ContactFlowedOut(**fields, waited_s=max(0, line.second - entered), why="other"))
+            fields = self._fields(call, queue, line.second) | _since("waited_s", entered, line.second)
+            facts.append(ContactFlowedOut(**fields, why="other"))
         facts += [self._cut_off(call, talk, line.second) for call, talk in old.talking.items()]
+        self.memory = Memory()
         for agent, (state, _) in old.states.items():
             facts += self._say(agent, "offline", line.second, "restart") if state != "offline" else []
         return facts
@@ -246,7 +248,7 @@ class QueueLogParser:
             agent=talk.agent,
             started_at=from_ms(talk.since * 1000),
             waited_s=talk.waited,
-            talk_s=max(0, second - talk.since),
+            **_since("talk_s", talk.since, second),
             outcome="restart",
         )
 
@@ -290,6 +292,13 @@ class QueueLogParser:
             "contact": call,
             "queue": queue,
         }
+
+
+def _since(name: str, start: int, end: int) -> dict[str, Any]:
+    """A duration as the field `name`; FieldFault where it is more negative than two clocks explain."""
+    if end - start < -TOLERATED_S:
+        raise FieldFault("time", f"at most {TOLERATED_S} s before what it ends, {start}", str(end))
+    return {name: max(0, end - start), "clamped_s": clamped(end - start)}
 
 
 def _content(fact: FloorEvent, raw: bytes) -> str:

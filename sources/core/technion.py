@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from schemas.errors import InputError
 from schemas.events import ContactAbandoned, ContactAnswered, ContactHandled, ContactOffered, FloorEvent
 from schemas.times import to_ms
+from sources.core.clocks import clamped
 from sources.core.parsed import Accepted, FieldFault, Parsed, Resolve, Skipped, content_hash, rejected, shown
 
 COLUMNS = (
@@ -132,10 +133,15 @@ class TechnionParser:
         answered = ContactAnswered(
             source=source, id=call.id, at=answered_at, contact=call.id, queue=queue, agent=agent, waited_s=call.waited_s
         )
-        return [offered, answered, self._handled(call, agent, started_at)]
+        gap_s = (started_at - answered_at).total_seconds()
+        return [offered, answered, self._handled(call, agent, started_at, gap_s)]
 
-    def _handled(self, call: _Call, agent: str | None, started_at: datetime) -> ContactHandled:
-        """Without service times the contact was handled in no time, at the end of its wait."""
+    def _handled(self, call: _Call, agent: str | None, started_at: datetime, gap_s: float) -> ContactHandled:
+        """
+        Without service times the contact was handled in no time, at the end of its wait.
+
+        `gap_s`: from leaving the queue to the service, by two clocks; the service itself is timed by one.
+        """
         return ContactHandled(
             source=self._source,
             id=call.id,
@@ -146,6 +152,7 @@ class TechnionParser:
             started_at=started_at,
             waited_s=call.waited_s,
             talk_s=call.talk_s if call.served_to else 0,
+            clamped_s=clamped(gap_s),
         )
 
 

@@ -13,6 +13,8 @@ from sources.core.parsed import FieldFault, Rejected, Resolve, rejected
 from sources.readers.producing import EventProducer, Message, Sender, message
 
 LARGEST_BATCH = 1_000
+LARGEST_LETTER = 512 * 1024
+"""Bytes; a larger event could not be kept as a dead letter either, so its whole request is refused."""
 ORIGIN = "gateway"
 
 
@@ -23,6 +25,13 @@ class Batch:
     is_list: bool
     messages: list[Message] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    sources: dict[str, None] = field(default_factory=dict)
+    """The systems that the good events name, in the order of the events."""
+
+    @property
+    def count(self) -> int:
+        """Events, good and refused."""
+        return len(self.messages) + len(self.rejected)
 
 
 def read_batch(body: bytes, resolve: Resolve) -> Batch:
@@ -52,7 +61,10 @@ def _judged(items: list[Any], batch: Batch, resolve: Resolve) -> Batch:
             event = read_event(raw)
         except FieldFault as fault:
             batch.rejected.append(rejected(index, fault, raw))
+            if len(raw) > LARGEST_LETTER:
+                return Batch(batch.is_list, rejected=batch.rejected[-1:])
             continue
+        batch.sources[event.source] = None
         batch.messages.append(message(with_known_agent(event, resolve), own_hash(event)))
     return batch
 

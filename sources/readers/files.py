@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.errors import InputError
 from schemas.events import InputEnded, Ticked
+from schemas.letter_limit import USUAL_LIMIT, LetterCount, LetterLimit
 from schemas.times import MINUTE_MS, from_ms, minute_of
 from sources.core.parsed import Accepted, Parser, Rejected, Skipped
 from sources.readers.producing import EventProducer, Message, message
@@ -35,19 +36,30 @@ class Reading:
     rows: int = 0
 
 
-def read_file(file: Path, file_hash: str, parser: Parser, ingest: int, advance: Advance = lambda _: None) -> Reading:
+def read_file(
+    file: Path,
+    file_hash: str,
+    parser: Parser,
+    ingest: int,
+    advance: Advance = lambda _: None,
+    limit: LetterLimit = USUAL_LIMIT,
+) -> Reading:
     """
     Parse a whole file; nothing is sent yet.
 
-    `advance` hears of bytes. InputError names the file when it is missing, or of another format as a whole.
+    `advance` hears of bytes. InputError names the file when it is missing, of another format as a whole, or when more
+    of its rows must be refused than the limit allows.
     """
     reading = Reading(file, file_hash, ingest)
     rows: set[int] = set()
+    count = LetterCount(limit)
     try:
         with file.open("rb") as stream:
             for parsed in parser.parse(_lines(iter(lambda: stream.readline(LONGEST_LINE), b""), advance)):
                 rows.add(parsed.line)
                 _sort_in(reading, parsed)
+                _refuse_many(parsed, count)
+        _refuse_all(reading)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     except InputError as error:
@@ -69,6 +81,22 @@ def _sort_in(reading: Reading, parsed: Accepted | Rejected | Skipped) -> None:
         reading.rejected.append(parsed)
     else:
         reading.skipped[parsed.reason] += 1
+
+
+def _refuse_many(parsed: Accepted | Rejected | Skipped, count: LetterCount) -> None:
+    if not isinstance(parsed, Rejected):
+        count.good()
+        return
+    count.dead()
+    if verdict := count.verdict():
+        raise InputError(f"line {parsed.line}: {parsed.text}: nothing sent, as {verdict}")
+
+
+def _refuse_all(reading: Reading) -> None:
+    """A file without one good row is no input: its mapping, or its format, is wrong."""
+    if reading.rejected and not reading.messages and not reading.skipped:
+        first = reading.rejected[0]
+        raise InputError(f"line {first.line}: {first.text}: nothing sent, as no row of it can be used")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,12 @@ class Ingest:
     events: int = 0
     rejected: int = 0
     finished_at: datetime | None = None
+    is_retracted: bool = False
 
     @property
     def state(self) -> str:
-        """`finished` only when the broker has acknowledged all of it."""
-        return "finished" if self.finished_at else "running"
+        """`finished` only when the broker has acknowledged all of it; `retracted` when it was taken back since."""
+        return "retracted" if self.is_retracted else "finished" if self.finished_at else "running"
 
 
 class Ingests:
@@ -56,16 +57,20 @@ class Ingests:
 
     def finished(self, file_hash: str, source: str) -> Ingest | None:
         """The finished run of the same bytes for the same source; None when there is none."""
-        found = self._client.query(
-            "SELECT number, file, format, rows, events, rejected, started_at, finished_at FROM ingests FINAL"
-            " WHERE file_hash = {file_hash:String} AND source = {source:String} AND state = 'finished'"
-            " ORDER BY number DESC LIMIT 1",
-            parameters={"file_hash": file_hash, "source": source},
+        where = "file_hash = {file_hash:String} AND source = {source:String} AND state = 'finished'"
+        return self._newest(where, {"file_hash": file_hash, "source": source})
+
+    def numbered(self, number: int) -> Ingest | None:
+        """The run of a number; None when there is none."""
+        return self._newest("number = {number:UInt64}", {"number": number})
+
+    def revisions_again(self) -> dict[tuple[str, str, str], int]:
+        """(source, id, type) of every fact of a retracted run -> the least revision in which it counts again."""
+        rows = self._client.query(
+            "SELECT source, id, toString(type), max(revision + 1 + (void = 0)) FROM events"
+            " WHERE ingest IN (SELECT number FROM ingests FINAL WHERE state = 'retracted') GROUP BY source, id, type"
         ).result_rows
-        if not found:
-            return None
-        number, file, kind, rows, events, rejected, started_at, finished_at = found[0]
-        return Ingest(number, file_hash, file, kind, source, started_at, rows, events, rejected, finished_at)
+        return {(source, id_, type_): int(least) for source, id_, type_, least in rows}
 
     def next_number(self) -> int:
         """The number of the next run; the first is 1."""
@@ -82,6 +87,20 @@ class Ingests:
         done = replace(ingest, rows=rows, events=events, rejected=rejected, finished_at=self._now())
         self._write(done)
         return done
+
+    def retract(self, ingest: Ingest) -> Ingest:
+        """Remember that a run was taken back."""
+        done = replace(ingest, is_retracted=True)
+        self._write(done)
+        return done
+
+    def _newest(self, where: str, parameters: dict[str, Any]) -> Ingest | None:
+        found = self._client.query(
+            "SELECT number, file_hash, file, format, source, started_at, rows, events, rejected, finished_at,"
+            f" toBool(state = 'retracted') FROM ingests FINAL WHERE {where} ORDER BY number DESC LIMIT 1",
+            parameters=parameters,
+        ).result_rows
+        return Ingest(*found[0]) if found else None
 
     def _write(self, ingest: Ingest) -> None:
         values = [getattr(ingest, name) for name in COLUMNS[:-1]]

@@ -99,6 +99,10 @@ class EventProducer:
         for partition in self._event_partitions():
             self._send(EVENTS, value=value, partition=partition)
 
+    def control_of(self, partition: int, record: Control) -> None:
+        """Write a control record to one partition of `floor.events`."""
+        self._send(EVENTS, value=encode(record), partition=partition)
+
     def reject(self, rows: Iterable[Rejected], file: str) -> None:
         """Keep rows that could not be parsed as dead letters, byte for byte."""
         for row in rows:

@@ -10,7 +10,8 @@ from typing import BinaryIO
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, InputError
+from schemas.letter_limit import USUAL_LIMIT, LetterCount, LetterLimit
 from sources.core.parsed import Accepted, Parsed, Rejected
 from sources.core.queue_log import Memory, QueueLogParser
 from sources.readers.files import LONGEST_LINE
@@ -30,6 +31,10 @@ class Position(BaseModel):
     offset: int = 0
     line: int = 0
     memory: Memory = Memory()
+    any_good: bool = False
+    """A line of this log could be used."""
+    refused_in_a_row: int = 0
+    """Lines that could not be used since the last good one."""
 
 
 class Tail:
@@ -37,18 +42,27 @@ class Tail:
     One log to follow; `state` is the file that keeps the position.
 
     The position is saved after the broker's acknowledgement: a line is sent at least once, always with the same ids.
+    Refused lines are held back until a good one shows that the fault is theirs.
     """
 
-    def __init__(self, log: Path, state: Path, parser: QueueLogParser, out: EventProducer) -> None:
+    def __init__(
+        self, log: Path, state: Path, parser: QueueLogParser, out: EventProducer, limit: LetterLimit = USUAL_LIMIT
+    ) -> None:
         self._log = log
         self._state = state
         self._parser = parser
         self._out = out
         self._position = load_position(state)
+        self._count = LetterCount(limit, self._position.refused_in_a_row)
+        self._held: list[Rejected] = []
         parser.memory = self._position.memory
 
     def run(self, wait: Callable[[], bool]) -> None:
-        """Read on until `wait`, called at the end of what is there, returns False."""
+        """
+        Read on until `wait`, called at the end of what is there, returns False.
+
+        InputError: more lines must be refused than the limit allows; the next run begins at the last place saved.
+        """
         for older in self._unread():
             with older.open("rb") as rotated:
                 self._go_to_place(rotated)
@@ -132,13 +146,32 @@ class Tail:
             self._send(parsed)
 
     def _send(self, parsed: Parsed) -> None:
+        if isinstance(parsed, Rejected):
+            self._hold(parsed)
+            return
+        self._count.good()
+        self._position.any_good = True
+        self._let_go()
         if isinstance(parsed, Accepted):
             self._out.send(message(parsed.event, parsed.content))
-        elif isinstance(parsed, Rejected):
-            self._out.reject([parsed], self._log.name)
+
+    def _hold(self, refused: Rejected) -> None:
+        self._held.append(refused)
+        self._count.dead()
+        if verdict := self._count.verdict():
+            place = f"{self._log.name}:{refused.line}"
+            raise InputError(f"{place}: {refused.text}: stopped, as {verdict}")
+
+    def _let_go(self) -> None:
+        self._out.reject(self._held, self._log.name)
+        self._held.clear()
 
     def _save(self, stream: BinaryIO) -> None:
+        if self._held and not self._position.any_good:
+            return
+        self._let_go()
         self._out.flush()
+        self._position.refused_in_a_row = self._count.in_a_row
         if len(self._position.head) < 2 * _HEAD_BYTES:
             self._position.head = _head(stream, min(_HEAD_BYTES, self._position.offset))
         self._position.memory = self._parser.memory

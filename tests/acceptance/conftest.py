@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.floors import WholeFloor
+from tests.acceptance.floors import Answer, WholeFloor
 
 MakeFloor = Callable[..., WholeFloor]
+KILLS = 5
+FEBRUARY_ZONE = ("--timezone", "Asia/Jerusalem")
 
 
-@pytest.fixture(scope="module")
-def make_floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeFloor]:
+@contextmanager
+def _floors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeFloor]:
     """Starts floors (`up --detach` with the given options) and stops them at the end."""
     started: list[WholeFloor] = []
 
@@ -24,9 +28,18 @@ def make_floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeFloor]:
         assert answer.code == 0, answer.err
         return floor
 
-    yield make
-    for floor in started:
-        floor.run("down")
+    try:
+        yield make
+    finally:
+        for floor in started:
+            floor.run("down")
+
+
+@pytest.fixture(scope="module")
+def make_floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeFloor]:
+    """Starts floors for the tests of one module."""
+    with _floors(tmp_path_factory) as make:
+        yield make
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +49,33 @@ def february() -> Path:
     if not file.exists():
         pytest.skip("the calls of February 1999 are not on this machine: no redistribution licence")
     return file
+
+
+@pytest.fixture(scope="session")
+def february_floor(tmp_path_factory: pytest.TempPathFactory, february: Path) -> Iterator[WholeFloor]:
+    """The month, sent once while the worker is killed five times, and once more; for all tests that read it."""
+    with _floors(tmp_path_factory) as make:
+        floor = make("--clock", "event", *FEBRUARY_ZONE)
+        _ingest_with_kills(floor, february)
+        assert floor.run("ingest", "technion", str(february), *FEBRUARY_ZONE, "--again").code == 0
+        drained = floor.run("drain")
+        assert drained.code == 0, drained.err
+        yield floor
+
+
+def _ingest_with_kills(floor: WholeFloor, file: Path) -> None:
+    """Kill the worker each time it has stored something new, while the file goes in and after."""
+    ingest = floor.start("ingest", "technion", str(file), *FEBRUARY_ZONE)
+    pause, stored = threading.Event(), 0
+    for _ in range(KILLS):
+        while (now := _stored(floor)) <= stored:
+            pause.wait(0.5)
+        stored = now
+        floor.kill("worker")
+    _, errors = ingest.communicate(timeout=300)
+    assert ingest.returncode == 0, errors
+
+
+def _stored(floor: WholeFloor) -> int:
+    answer: Answer = floor.run("query", "SELECT count() AS n FROM events", "--format", "csv")
+    return int(answer.out.split()[-1]) if answer.code == 0 else 0

@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import MakeFloor
-from tests.acceptance.floors import Answer, WholeFloor
+from tests.acceptance.conftest import FEBRUARY_ZONE, KILLS
+from tests.acceptance.floors import WholeFloor
 
-KILLS = 5
-ZONE = ("--timezone", "Asia/Jerusalem")
-MONTH = ("--by", "site", "--from", "1999-02-01", "--to", "1999-03-01", *ZONE)
+MONTH = ("--by", "site", "--from", "1999-02-01", "--to", "1999-03-01", *FEBRUARY_ZONE)
 
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.fixture(scope="module")
-def floor(make_floor: MakeFloor, february: Path) -> WholeFloor:
+@pytest.fixture
+def floor(february_floor: WholeFloor) -> WholeFloor:
     """The month, sent once while the worker is killed five times, and once more."""
-    floor = make_floor("--clock", "event", *ZONE)
-    _ingest_with_kills(floor, february)
-    assert floor.run("ingest", "technion", str(february), *ZONE, "--again").code == 0
-    drained = floor.run("drain")
-    assert drained.code == 0, drained.err
-    return floor
-
-
-def _ingest_with_kills(floor: WholeFloor, file: Path) -> None:
-    """Kill the worker each time it has stored something new, while the file goes in and after."""
-    ingest = floor.start("ingest", "technion", str(file), *ZONE)
-    pause, stored = threading.Event(), 0
-    for _ in range(KILLS):
-        while (now := _stored(floor)) <= stored:
-            pause.wait(0.5)
-        stored = now
-        floor.kill("worker")
-    _, errors = ingest.communicate(timeout=300)
-    assert ingest.returncode == 0, errors
-
-
-def _stored(floor: WholeFloor) -> int:
-    answer: Answer = floor.run("query", "SELECT count() AS n FROM events", "--format", "csv")
-    return int(answer.out.split()[-1]) if answer.code == 0 else 0
+    return february_floor
 
 
 def test_the_worker_was_killed(floor: WholeFloor) -> None:

@@ -11,7 +11,22 @@ import structlog
 import typer
 from typer.testing import CliRunner
 
-from floorpulse.cli import drain, kpi, query, registry, rules, rules_apply, schema, topics
+from floorpulse.cli import (
+    data_quality,
+    dead_letters,
+    drain,
+    explain,
+    kpi,
+    query,
+    reconcile,
+    registry,
+    report,
+    retract,
+    rules,
+    rules_apply,
+    schema,
+    topics,
+)
 from floorpulse.settings import Settings
 
 
@@ -25,6 +40,22 @@ class Ended:
 
 
 Run = Callable[..., Ended]
+COMMANDS = (
+    data_quality,
+    dead_letters,
+    drain,
+    explain,
+    kpi,
+    query,
+    reconcile,
+    registry,
+    report,
+    retract,
+    rules,
+    rules_apply,
+    schema,
+    topics,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +71,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs `floorpulse ARGS`, in an empty folder where nothing else is said."""
     monkeypatch.chdir(tmp_path)
     app = typer.Typer()
-    for command in (drain, kpi, query, registry, rules, rules_apply, schema, topics):
+    for command in COMMANDS:
         command.register(app)
 
     def invoke(*args: str) -> Ended:

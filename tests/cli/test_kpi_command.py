@@ -7,11 +7,13 @@ import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
-from floorpulse.cli.kpi import as_people_read
+from floorpulse.cli.kpi_shown import as_people_read
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.registry import Floor, Site
@@ -80,6 +82,48 @@ def test_a_table_speaks_as_people_do(run_on_store: Run) -> None:
 
 
 @pytest.mark.usefixtures("counted")
+def test_a_sheet_has_values_and_definitions(run_on_store: Run, tmp_path: Path) -> None:
+    """XLSX is written to a file: values with each n, and on a second sheet what each figure is."""
+    file = tmp_path / "kpis.xlsx"
+
+    ended = run_on_store(
+        "kpi", "--by", "queue", *DAY, "--kpi", "asa_s,service_level", "--format", "xlsx", "--output", str(file)
+    )
+
+    book = load_workbook(file)
+    assert ended.code == 0
+    assert [cell.value for cell in book["KPIs"][2]][3:] == [205, 1 / 3, 2, 3]
+    assert book["Definitions"]["B3"].value.endswith("T = 20 s, S = 5 s.")
+
+
+@pytest.mark.usefixtures("counted")
+def test_all_that_fit_and_only_one(run_on_store: Run) -> None:
+    """`all` gives every KPI of the kind of group; `--only` one group."""
+    ended = run_on_store("kpi", "--by", "queue", *DAY, "--kpi", "all", "--only", "q", "--format", "json")
+    none = run_on_store("kpi", "--by", "queue", *DAY, "--only", "other", "--format", "json")
+
+    (row,) = json.loads(ended.out)
+    assert {"abandon_rate_beyond_short", "transfer_rate", "reopen_rate"} <= set(row)
+    assert "occupancy" not in row
+    assert json.loads(none.out) == []
+
+
+@pytest.mark.usefixtures("counted")
+def test_the_definitions_are_printed(run_on_store: Run) -> None:
+    """`--definitions` says what each figure is."""
+    ended = run_on_store("kpi", "--by", "queue", *DAY, "--kpi", "asa_s", "--definitions")
+
+    assert "Speed of answer: Queue wait of the answered contacts divided by answered." in ended.out
+
+
+def test_time_of_agents_is_no_figure_of_a_queue(run: Run) -> None:
+    """Agent time cannot be divided by queue: the refusal says by what it can be asked."""
+    ended = run("kpi", "--by", "queue", *DAY, "--kpi", "occupancy")
+
+    assert (ended.code, ended.err) == (2, "--kpi occupancy: not a figure of a queue; ask it by agent or team or site\n")
+
+
+@pytest.mark.usefixtures("counted")
 def test_where_nothing_was_counted_there_is_no_row(run_on_store: Run) -> None:
     """A range without anything is an empty list."""
     ended = run_on_store("kpi", "--by", "queue", "--from", "2025-03-02", "--to", "2025-03-03", "--format", "json")
@@ -92,7 +136,10 @@ def test_where_nothing_was_counted_there_is_no_row(run_on_store: Run) -> None:
     [
         (("--timezone", "Asia/Manilla"), "unknown time zone 'Asia/Manilla'"),
         (("--threshold", "21"), "--threshold 21: expected one of 5, 10"),
-        (("--service-level-variant", "6"), "--service-level-variant 6: expected 1 to 5"),
+        (("--service-level-variant", "6"), "--service-level-variant 6: expected 1, 2, 3, 4, 5, g, gf"),
+        (("--short", "6"), "--short 6: expected one of 5, 10"),
+        (("--kpi", "ocupancy"), "--kpi ocupancy: unknown; did you mean occupancy?"),
+        (("--format", "xlsx"), "--format xlsx: expected --output"),
         (("--step", "7m"), "--step 7m: expected minutes, hours or a day"),
         (("--step", "2d"), "--step 2d: expected"),
         (("--step", "0m"), "--step 0m: expected"),

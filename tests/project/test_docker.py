@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 import yaml
-from clickhouse_connect.driver.client import Client
 
 from floorpulse.cli.main import make_app
 from floorpulse.embedded.kafka import Broker, properties
 from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
-from sinks.schema import apply_schema
 
 ADDRESSES = {"controller.quorum.voters", "listeners", "advertised.listeners", "log.dirs"}
 """Settings of Kafka that name places, which a container has of its own."""
@@ -30,23 +25,6 @@ def compose(root: Path) -> dict[str, Any]:
     """The compose file with its anchors merged."""
     loaded: dict[str, Any] = yaml.safe_load((root / "docker/compose.yaml").read_text(encoding="utf-8"))
     return loaded
-
-
-@pytest.fixture(scope="module")
-def panels(root: Path) -> list[dict[str, Any]]:
-    """The panels of the dashboard."""
-    dashboard = json.loads((root / "docker/grafana/dashboards/floor.json").read_text(encoding="utf-8"))
-    return [*dashboard["panels"], {"title": "zone", "targets": [dashboard["templating"]["list"][0]["query"]]}]
-
-
-@pytest.fixture(scope="module")
-def reader(clickhouse: Settings) -> Iterator[Client]:
-    """A client on a database with the whole schema and no rows."""
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, "test_dashboard")
-    yield client
-    client.command("DROP DATABASE test_dashboard SYNC")
-    client.close()
 
 
 def test_every_part_of_a_floor_has_its_service(compose: dict[str, Any]) -> None:
@@ -156,22 +134,3 @@ def test_the_image_is_built_of_what_is_there(root: Path) -> None:
     assert [source for source in sources if not (root / source).exists()] == []
     assert {f"!{source}" for source in sources} <= set(let)
     assert "USER 10001" in lines
-
-
-def test_every_query_of_the_dashboard_runs(reader: Client, panels: list[dict[str, Any]]) -> None:
-    """Against the real schema, for an hour and a zone as Grafana puts them in."""
-    values = {"__from": "1772438400000", "__to": "1772442000000", "zone": "Europe/Berlin"}
-
-    for panel in panels:
-        (target,) = panel["targets"]
-        sql = re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], target["rawSql"])
-        assert json.loads(reader.raw_query(sql, fmt="JSONCompact"))["meta"], panel["title"]
-
-
-def test_the_dashboard_asks_the_provisioned_source(root: Path, panels: list[dict[str, Any]]) -> None:
-    """The one data source, by its uid."""
-    folder = root / "docker/grafana/provisioning/datasources"
-    (source,) = yaml.safe_load((folder / "floorpulse.yaml").read_text(encoding="utf-8"))["datasources"]
-
-    asked = {target["datasource"]["uid"] for panel in panels[:-1] for target in panel["targets"]}
-    assert asked == {source["uid"]}

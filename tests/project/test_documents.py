@@ -25,7 +25,7 @@ from sources.core.own import read_event
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"floorpulse(?: [a-z]+)+")
+COMMAND = re.compile(r"floorpulse(?: [a-z][a-z-]*)+")
 
 
 @pytest.fixture(scope="module")

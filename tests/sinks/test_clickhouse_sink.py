@@ -107,10 +107,10 @@ def test_an_insert_touches_few_months() -> None:
     """The chunks of 120 months have at most 50 each, and lose nothing."""
     rows = [(DAWN - month * 30 * DAY_MS,) for month in range(120)]
 
-    chunks = sink_module._by_months(rows, 0, 1000)  # type: ignore[arg-type]
+    chunks = sink_module._by_partitions(rows, (0, sink_module.MONTH_MS))  # type: ignore[arg-type]
 
     months = [{(at // (28 * DAY_MS)) for (at,) in chunk} for chunk in chunks]
-    assert max(len(found) for found in months) <= sink_module.MONTHS_PER_INSERT
+    assert max(len(found) for found in months) <= sink_module.PARTITIONS_PER_INSERT
     assert sum(len(chunk) for chunk in chunks) == 120
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,8 +14,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from schemas.kpis import KPIS
 from schemas.registry import Alias, Floor, Membership, Person, Queue, Site, Team
 from schemas.times import to_ms
-from sinks.kpi_rows import FIGURES, RATIOS, Question, read_kpis
-from sinks.kpi_views import By, ratio_sql
+from sinks.kpi_groups import By
+from sinks.kpi_rows import FIGURES, Question, read_kpis
 from sinks.registry import store_registry
 
 Put = Callable[..., None]
@@ -79,14 +78,13 @@ def test_nothing_to_divide_by_is_null(client: Client, put_queue: Put) -> None:
     assert row["abandon_rate"] == 1.0
 
 
-@pytest.mark.parametrize(("scored", "value"), [(4, None), (5, 80.0)])
-def test_below_the_minimum_n_a_ratio_is_null(client: Client, scored: int, value: float | None) -> None:
-    """Too few to judge by is no value, but n says how many there are."""
-    shown, n = ratio_sql(replace(KPIS["quality"], min_n=5))
+def test_few_are_shown_with_their_n(client: Client, put_agent: Put) -> None:
+    """A view gives the figure from the first on, with its n beside it: the minimum n is for those who judge."""
+    put_agent("a1", "2026-03-02T10:00", scored=1, score_hundredths=8_000)
 
-    rows = client.query(f"SELECT {shown}, {n} FROM (SELECT {scored} AS scored, {scored * 8000} AS score_hundredths)")
+    (row,) = read_kpis(client, on("agent", figures=("quality", "csat")))
 
-    assert rows.result_rows == [(value, scored)]
+    assert (row["quality"], row["n"]["quality"], row["csat"], row["n"]["csat"]) == (80.0, 1, None, 0)
 
 
 def test_a_row_has_every_key_in_order(client: Client, golden: None) -> None:
@@ -95,7 +93,7 @@ def test_a_row_has_every_key_in_order(client: Client, golden: None) -> None:
 
     assert list(row) == ["site", "from", "to", *FIGURES, "n"]
     assert (row["site"], row["from"], row["to"]) == ("main", "2026-03-02T00:00:00+00:00", "2026-03-03T00:00:00+00:00")
-    assert list(row["n"]) == list(RATIOS)
+    assert list(row["n"]) == [name for name in FIGURES if KPIS[name].denominator]
 
 
 def test_a_queue_has_the_handled_of_agents_and_of_nobody(client: Client, put_agent: Put) -> None:
@@ -270,7 +268,8 @@ def test_the_range_cuts_buckets(client: Client, put_agent: Put) -> None:
 @pytest.mark.parametrize(("step_s", "threshold_s"), [(7, 20), (172_800, 20), (0, 21)])
 def test_a_view_refuses_what_it_cannot_answer(client: Client, golden: None, step_s: int, threshold_s: int) -> None:
     """A threshold that is not counted, or a step that does not divide the day, is an error and no number."""
-    arguments = f"from='2026-03-02', to='2026-03-03', zone='UTC', step_s={step_s}, threshold_s={threshold_s}"
+    asked = f"step_s={step_s}, threshold_s={threshold_s}, short_s=5, only=''"
+    arguments = f"from='2026-03-02', to='2026-03-03', zone='UTC', {asked}"
 
     with pytest.raises(DatabaseError, match="expected"):
         client.query(f"SELECT * FROM kpi_queue({arguments})")

@@ -125,7 +125,7 @@ def test_agent_day_has_exact_quantiles(client: Client, put_agent: Put) -> None:
 
     rows = client.query(
         "SELECT toString(day), handled, handle_p50_s, away_by_reason FROM"
-        " agent_day(from='2026-03-02', to='2026-03-03', zone='Asia/Manila')"
+        " agent_day(from='2026-03-02', to='2026-03-03', zone='Asia/Manila', only='')"
     ).result_rows
 
     assert rows == [("2026-03-02", 3, 2.0, {"lunch": 7})]

@@ -18,18 +18,20 @@ from sources.readers import gateway as module
 from sources.readers.batch import Batch, send_batch
 from sources.readers.gateway import LARGEST_BODY, Gateway, GatewayMetrics, bounded_body, create_gateway
 
+NOON = 1_772_452_800_000
+"""2026-03-02 12:00 UTC."""
 Offered = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
 def client(sender: Any) -> TestClient:
     """The gateway on the fake broker."""
-    gateway = Gateway(lambda batch: send_batch(sender, batch, 5.0), GatewayMetrics.create())
+    gateway = Gateway(lambda batch: send_batch(sender, batch, 5.0), GatewayMetrics.create(), lambda: NOON)
     return TestClient(create_gateway(gateway))
 
 
 def client_of(send: Callable[[Batch], None], **parts: Any) -> TestClient:
-    return TestClient(create_gateway(Gateway(send, GatewayMetrics.create(), **parts)))
+    return TestClient(create_gateway(Gateway(send, GatewayMetrics.create(), lambda: NOON, **parts)))
 
 
 def away(_: Batch) -> None:
@@ -113,7 +115,7 @@ async def test_a_broker_that_hangs_is_not_waited_for(offered: Offered, monkeypat
     def hang(_: Batch) -> None:
         over.wait(30)
 
-    transport = httpx2.ASGITransport(create_gateway(Gateway(hang, GatewayMetrics.create())))
+    transport = httpx2.ASGITransport(create_gateway(Gateway(hang, GatewayMetrics.create(), lambda: NOON)))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
         answer = await client.post("/v1/events", json=offered())
 

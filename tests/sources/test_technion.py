@@ -176,3 +176,4 @@ def test_golden_numbers_of_february_1999(nobody: Resolve) -> None:
     assert sum(e.waited_s <= 20 for e in answered) == 16_209
     assert sum(e.waited_s <= 20 for e in abandoned) == 1_257
     assert sum(e.agent is None for e in handled) == 491
+    assert sum(e.clamped_s > 0 for e in handled) == 20_619

@@ -1,0 +1,111 @@
+"""`floorpulse retract`: take a wrong import back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from floorpulse.cli.exits import guarded
+from floorpulse.cli.output import NO_DATA, Data
+from schemas.errors import InputError
+
+if TYPE_CHECKING:
+    from floorpulse.settings import Settings
+    from sinks.retraction import Replacement
+    from sources.readers.ingests import Ingest
+
+STORED_WITHIN_S = 600.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(guarded(retract))
+
+
+def retract(
+    ingest: Annotated[int, typer.Option(min=1, help="Number of the ingest: see the table ingests.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken back.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = NO_DATA,
+) -> None:
+    """
+    Take back every fact of an ingest that counts: the figures are then as if it had never come.
+
+    The facts stay on record, with the revision that took them back. What an ingest had replaced comes back. The same
+    file may be sent again afterwards, and counts again.
+
+    Example: floorpulse retract --ingest 7
+    """
+    from contextlib import closing
+
+    from floorpulse.clock import utc_now
+    from floorpulse.drain import drain
+    from floorpulse.settings import load_settings
+    from floorpulse.wiring import clickhouse_client
+    from sinks.retraction import read_replacements
+    from sources.readers.ingests import Ingests
+
+    settings = load_settings(data)
+    with closing(clickhouse_client(settings)) as client:
+        ingests = Ingests(client, utc_now)
+        run = ingests.numbered(ingest)
+        if run is None:
+            raise InputError(f"--ingest {ingest}: no such ingest; the last one is {ingests.next_number() - 1}")
+        if not dry_run:
+            drain(settings, STORED_WITHIN_S, lambda _topic, _left: None)
+        replacements = read_replacements(client, ingest)
+        typer.echo(told(run, replacements), err=True)
+        if dry_run or (run.is_retracted and not replacements):
+            return
+        if not yes:
+            typer.confirm("Take it back?", abort=True, err=True)
+        _send(settings, replacements)
+        ingests.retract(run)
+    typer.echo(f"ingest {ingest} is taken back: floorpulse drain waits until the figures say so", err=True)
+
+
+def told(run: Ingest, replacements: list[Replacement]) -> str:
+    """What is to be taken back, in one line."""
+    if not replacements:
+        return f"ingest {run.number} ({run.file}, {run.state}): nothing of it counts"
+    kinds = Counter(replacement.event.type for replacement in replacements)
+    restored = sum(replacement.restores for replacement in replacements)
+    first, last = replacements[0].event.at, replacements[-1].event.at
+    parts = ", ".join(f"{kind} {count:,}" for kind, count in sorted(kinds.items()))
+    back = f"; {restored:,} of them go back to an earlier revision" if restored else ""
+    span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+    return f"ingest {run.number} ({run.file}, {run.state}): {len(replacements):,} facts, {span}: {parts}{back}"
+
+
+def _send(settings: Settings, replacements: list[Replacement]) -> None:
+    """Send and wait for the broker; under the event clock with the end of this input."""
+    from contextlib import closing
+
+    from floorpulse.wiring import producer
+    from schemas.events import InputEnded
+    from sources.readers.producing import EventProducer, message
+
+    with closing(producer(settings)) as sender, _progress(len(replacements)) as advance:
+        out = EventProducer(sender)
+        for replacement in replacements:
+            out.send(message(replacement.event, f"{replacement.content:016x}", replacement.ingest))
+            advance()
+        if settings.clock == "event" and replacements:
+            out.control(InputEnded(at=max(replacement.event.at for replacement in replacements)))
+        out.flush()
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, on a terminal only; what it gives is called after each fact."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("taking back", total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,64 @@
+"""Revisions of registry and rules that were applied after a backup, out of `floor.registry`, which has the newest."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from floorpulse.clock import utc_now
+from floorpulse.offsets import end_offsets, last_values
+from floorpulse.settings import Settings
+from schemas.registry import Floor
+from schemas.topics import REGISTRY
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+BY = "floorpulse restore"
+_RULES = "rules"
+
+
+def bring_back_revisions(settings: Settings, client: Client, admin: Any) -> list[str]:
+    """
+    Store every revision that the log names and ClickHouse lost; returns what there is to say.
+
+    The worker asks for each of them when it reads the log again. Only the newest is in `floor.registry`, so those in
+    between get its content.
+    """
+    from sinks.registry import RULES_FILE, latest_revision, store_registry, store_rules
+
+    ends = end_offsets(admin, REGISTRY)
+    entries = (
+        newest_revisions(last_values(settings, REGISTRY, ends, max(ends.values(), default=0)))
+        if any(ends.values())
+        else {}
+    )
+    notes = []
+    for kind, (newest, bodies) in entries.items():
+        known = latest_revision(client, kind)  # type: ignore[arg-type]
+        for _ in range(known, newest):
+            if kind == _RULES:
+                store_rules(client, bodies[_RULES, RULES_FILE]["text"], BY, utc_now())
+            else:
+                floor = Floor.from_entries([(entry, body) for (entry, _), body in bodies.items()])
+                store_registry(client, floor, BY, utc_now())
+        if newest > known:
+            notes.append(f"{kind}: revisions {known + 1} to {newest} came back from {REGISTRY}, as the newest says")
+    return notes
+
+
+def newest_revisions(
+    values: dict[int, list[bytes | None]],
+) -> dict[str, tuple[int, dict[tuple[str, str], dict[str, Any]]]]:
+    """registry and rules -> their newest revision with all its entries; each revision is written whole."""
+    found: dict[str, tuple[int, dict[tuple[str, str], dict[str, Any]]]] = {}
+    for value in (value for partition in values.values() for value in partition if value):
+        entry = json.loads(value)
+        of = _RULES if entry["kind"] == _RULES else "registry"
+        newest, bodies = found.get(of, (0, {}))
+        if entry["revision"] > newest:
+            newest, bodies = entry["revision"], {}
+        if entry["revision"] == newest:
+            bodies[entry["kind"], entry["id"]] = entry["body"]
+        found[of] = (newest, bodies)
+    return found

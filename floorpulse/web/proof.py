@@ -1,0 +1,111 @@
+"""
+The proof that goes on all day: offsets and rows of every partition, and some subjects and ledgers in turn.
+
+It is what `floorpulse reconcile` does, in parts, so that Prometheus hears of a wrong number before a person does.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from floorpulse.clock import now_ms
+from floorpulse.web.metrics import WebMetrics
+from records.core.chain import broken_at
+from records.store.clickhouse import ClickHouseLedgerStore
+from schemas.errors import FloorpulseError
+from schemas.times import DAY_MS
+from sinks.reconcile import reconcile
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+PERIOD_S = 600.0
+SUBJECTS = 30
+STREAMS = 200
+KINDS = ("offsets", "rows", "dead_letters", "pane", "chain")
+
+
+class Proof:
+    """Compares in a thread of its own, with a client of its own."""
+
+    def __init__(self, client_factory: Callable[[], Client], metrics: WebMetrics, kept_ms: int) -> None:
+        """`kept_ms`: raw events expire then, and no count of rows can be as large as that of the checkpoint."""
+        self._client_factory, self._kept_ms = client_factory, kept_ms
+        self._metrics = metrics
+        self._client: Client | None = None
+        self._turns: Counter[str] = Counter()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="proof", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first comparison is one period from now, and until then nobody misses it."""
+        self._metrics.proved.set(now_ms() / 1000)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, within the comparison that is under way."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def compare(self) -> None:
+        """One round; a store that does not answer leaves the figures as they are."""
+        try:
+            if self._client is None:
+                self._client = self._client_factory()
+            found = self._found(self._client)
+        except (ClickHouseError, FloorpulseError, OSError) as error:
+            self._client = None
+            reason = " ".join(str(error).split())[:300]
+            structlog.get_logger(__name__).warning("query_failed", what="proof", reason=reason)
+            return
+        for what in KINDS:
+            self._metrics.differences.labels(what).set(found[what])
+        self._metrics.proved.set(now_ms() / 1000)
+
+    def _found(self, client: Client) -> Counter[str]:
+        differences = reconcile(client, choose=lambda keys: self._next("subjects", keys, SUBJECTS)).differences
+        found = Counter(difference.what for difference in differences)
+        found["chain"] = self._broken_chains(client)
+        if _oldest_ms(client) < now_ms() - self._kept_ms + DAY_MS:
+            del found["rows"], found["dead_letters"]
+        for difference in differences:
+            log = structlog.get_logger(__name__)
+            log.error("difference_found", what=difference.what, where=difference.where, expected=difference.expected)
+        return found
+
+    def _broken_chains(self, client: Client) -> int:
+        rows = client.query("SELECT DISTINCT stream FROM record_events ORDER BY stream").result_rows
+        streams = self._next("streams", [str(stream) for (stream,) in rows], STREAMS)
+        entries = ClickHouseLedgerStore(client).load(streams)
+        broken = {stream: at for stream in streams if (at := broken_at(entries[stream])) is not None}
+        for stream, at in broken.items():
+            structlog.get_logger(__name__).error("difference_found", what="chain", where=f"{stream} {at}")
+        return len(broken)
+
+    def _next(self, what: str, keys: Sequence[str], most: int) -> list[str]:
+        """The next `most` keys in turn; all of them come once before any comes again."""
+        if len(keys) <= most:
+            return list(keys)
+        first = self._turns[what] % len(keys)
+        self._turns[what] = first + most
+        return [*keys, *keys][first : first + most]
+
+    def _run(self) -> None:
+        while not self._stopping.wait(PERIOD_S):
+            self.compare()
+
+
+def _oldest_ms(client: Client) -> int:
+    """Broker time of the first record that the checkpoints count; 0 when none counts one."""
+    sql = (
+        "SELECT min(JSONExtractInt(body, 'first_broker') AS first) FROM subjects FINAL"
+        " WHERE kind = 'partition' AND hop = 1 AND first > 0"
+    )
+    return int(client.query(sql).result_rows[0][0])

@@ -1,0 +1,100 @@
+"""A backup loaded into an empty database, and the panes that it left out folded again from its raw events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import InputError
+from schemas.topics import EVENTS
+from sinks.backup_files import CHECKPOINTS, Manifest, Part, read_part
+from sinks.late import PaneOf, refolded
+from sinks.rows import AGENT_MINUTES, QUEUE_MINUTES, Table, agent_row, columns_of, queue_row
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Progress = Callable[[str, int], None]
+"""Told the table and how many of its rows are loaded."""
+
+_REFOLDED_AT_ONCE = 500
+
+
+def load(client: Client, folder: Path, manifest: Manifest, progress: Progress = lambda _table, _rows: None) -> int:
+    """
+    Load every table of a checked backup into the client's database, which has the schema and no rows.
+
+    Returns the number of rows. InputError: the backup does not fit the schema, or not all rows arrived.
+    """
+    known = _columns(client)
+    for table, parts in manifest.tables.items():
+        _fits(folder, table, parts, known)
+    for table in sorted(manifest.tables, key=lambda name: (name == CHECKPOINTS, name)):
+        if table == CHECKPOINTS:
+            _refold(client, manifest)
+        done = 0
+        for part in manifest.tables[table]:
+            done += _insert(client, folder, table, part)
+            progress(table, done)
+    return manifest.rows()
+
+
+def _columns(client: Client) -> dict[str, set[str]]:
+    rows = client.query(
+        "SELECT table, groupArray(name) FROM system.columns WHERE database = currentDatabase() GROUP BY table"
+    ).result_rows
+    return {str(table): set(names) for table, names in rows}
+
+
+def _fits(folder: Path, table: str, parts: list[Part], known: dict[str, set[str]]) -> None:
+    names = read_part(folder, parts[0])[0] if parts else []
+    unknown = [name for name in names if name not in known.get(table, set())]
+    if table not in known or unknown:
+        what = f"the column {unknown[0]} of {table}" if table in known else f"the table {table}"
+        raise InputError(f"{folder}: holds {what}, which this version does not know: restore it with a newer one")
+
+
+def _insert(client: Client, folder: Path, table: str, part: Part) -> int:
+    names, text = read_part(folder, part)
+    done = client.raw_insert(table, names, text, fmt="TabSeparatedWithNames")
+    if done.written_rows != part.rows:
+        raise InputError(f"{folder / part.file}: {part.rows} rows expected, {done.written_rows} arrived: restore again")
+    return part.rows
+
+
+def _refold(client: Client, manifest: Manifest) -> None:
+    """Panes that stood above their partition's mark when they were read hold what the worker will fold again."""
+    marks = {mark.partition: mark for mark in manifest.marks if mark.topic == EVENTS}
+    panes: list[tuple[int, PaneOf]] = []
+    for refold in manifest.refolds:
+        mark = marks[refold.partition]
+        found = refolded(client, refold.subject, set(refold.minutes), mark.version, mark.clock_ms)
+        panes += [(refold.partition, pane) for pane in found]
+        if len(panes) >= _REFOLDED_AT_ONCE:
+            _write(client, panes)
+            panes.clear()
+    _write(client, panes)
+
+
+def _write(client: Client, panes: list[tuple[int, PaneOf]]) -> None:
+    agents, queues = [], []
+    for partition, (key, minute, cell, pane) in panes:
+        kind, _, name = key.partition(":")
+        if kind == "agent":
+            agents.append(agent_row(name, minute, cell, pane, partition))
+        else:
+            queues.append(queue_row(name, minute, cell, pane, partition))
+    _put(client, AGENT_MINUTES, agents)
+    _put(client, QUEUE_MINUTES, queues)
+
+
+def _put(client: Client, table: Table, rows: list[tuple[object, ...]]) -> None:
+    if rows:
+        client.insert(
+            table.name,
+            columns_of(rows),
+            column_names=list(table.columns),
+            column_type_names=list(table.columns.values()),
+            column_oriented=True,
+        )

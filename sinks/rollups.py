@@ -1,0 +1,118 @@
+"""
+Quarter hours out of minutes: each UTC day that changed is rolled up again, whole.
+
+The views read the quarter hours of a day only while nothing was stored since it was rolled (`clean_days`), else its
+minutes: so the figures are right at every instant, and rolling a day once more, by whomever, changes none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from schemas.panes import AGENT_COLUMNS, MAPS, QUEUE_COLUMNS
+from sinks.group_sql import summing
+from sinks.kpi_groups import WAITS
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+SETTLE_MS = 60_000
+"""An insert that began this long ago is visible: only days that nothing came to since are rolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What rolling one day did."""
+
+    day: date
+    kept: int
+    """Quarter hours that stayed as they were, as minutes of them had expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Panes:
+    """One table of minutes and its quarter hours."""
+
+    owner: str
+    sums: tuple[str, ...]
+    place: tuple[str, ...]
+    """What tells the panes of one instant apart."""
+
+
+_TABLES = (
+    _Panes("agent", (*AGENT_COLUMNS, *MAPS), ("agent", "queue", "channel")),
+    _Panes("queue", (*QUEUE_COLUMNS, *WAITS), ("queue", "channel")),
+)
+
+
+def roll_up(client: Client, settle_ms: int = SETTLE_MS) -> list[Rolled]:
+    """Roll up every day to which something came since it was rolled, unless it is still coming; the oldest first."""
+    return [_roll(client, day, settle_ms) for day in _dirty_days(client, settle_ms)]
+
+
+def _dirty_days(client: Client, settle_ms: int) -> list[date]:
+    rows = client.query(
+        "SELECT day FROM (SELECT day, max(last_stored) AS newest FROM pane_days GROUP BY day) AS noted"
+        " LEFT JOIN (SELECT day, covers FROM rolled_days FINAL) AS rolled USING (day)"
+        " WHERE newest > covers AND newest <= now64(3) - toIntervalMillisecond({settle:UInt32}) ORDER BY day",
+        parameters={"settle": settle_ms},
+    ).result_rows
+    return [row[0] for row in rows]
+
+
+def _roll(client: Client, day: date, settle_ms: int) -> Rolled:
+    rolled_ms = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
+    kept = 0
+    for panes in _TABLES:
+        kept += int(client.query(_kept(panes, day)).result_rows[0][0])
+        client.command(_insert(panes, day, rolled_ms))
+    client.insert(
+        "rolled_days",
+        [[day, rolled_ms, rolled_ms - settle_ms, kept]],
+        column_names=["day", "rolled_at", "covers", "kept"],
+        column_type_names=["Date", "DateTime64(3, 'UTC')", "DateTime64(3, 'UTC')", "UInt64"],
+    )
+    return Rolled(day, kept)
+
+
+def _insert(panes: _Panes, day: date, version: int) -> str:
+    places, sums = ", ".join(panes.place), ", ".join(panes.sums)
+    keep = f"({places}, quarter) NOT IN (SELECT {places}, quarter FROM ({_lost(panes, day)}))"
+    return f"""INSERT INTO {panes.owner}_quarters
+    ({places}, quarter, {sums}, handle_times_ms, minutes, version, stored_at)
+SELECT {places}, quarter, {sums}, times, held_minutes, {version}, stored
+FROM ({_quarters(panes, day)}) WHERE {keep}"""
+
+
+def _kept(panes: _Panes, day: date) -> str:
+    return f"SELECT count() FROM ({_lost(panes, day)})"
+
+
+def _quarters(panes: _Panes, day: date) -> str:
+    """The quarter hours of a day as its minutes are now."""
+    places = ", ".join(panes.place)
+    return f"""SELECT {places}, toStartOfFifteenMinutes(minute) AS quarter,
+{summing(panes.sums, of="panes.")},
+    arraySort(groupArrayArray(panes.handle_times_ms)) AS times,
+    groupBitOr(bitShiftLeft(toUInt16(1), toMinute(minute) % 15)) AS held_minutes, max(panes.stored_at) AS stored
+FROM (SELECT * FROM {panes.owner}_minutes FINAL WHERE {_within("minute", day)}) AS panes
+GROUP BY {places}, quarter"""
+
+
+def _lost(panes: _Panes, day: date) -> str:
+    """The quarter hours that are made of minutes which are there no more: what came late to them is left out."""
+    places = ", ".join(panes.place)
+    return f"""SELECT {places}, quarter
+FROM (SELECT {places}, quarter, minutes FROM {panes.owner}_quarters FINAL WHERE {_within("quarter", day)}) AS old
+INNER JOIN (
+    SELECT {places}, toStartOfFifteenMinutes(minute) AS quarter,
+        groupBitOr(bitShiftLeft(toUInt16(1), toMinute(minute) % 15)) AS held_minutes
+    FROM {panes.owner}_minutes WHERE {_within("minute", day)} GROUP BY {places}, quarter
+) AS new USING ({places}, quarter)
+WHERE bitAnd(minutes, bitNot(held_minutes)) != 0"""
+
+
+def _within(column: str, day: date) -> str:
+    return f"{column} >= toDateTime('{day} 00:00:00', 'UTC') AND {column} < toDateTime('{day} 00:00:00', 'UTC') + 86400"

@@ -1,0 +1,98 @@
+"""Every cell of the month of February, by day, half hour, agent and queue, against a count of the file by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import FEBRUARY_ZONE
+from tests.acceptance.floors import WholeFloor
+from tests.acceptance.recompute_february import STEPS, By, Cell, cells
+
+MONTH = ("--from", "1999-02-01", "--to", "1999-03-02", *FEBRUARY_ZONE)
+"""A contact that began on the 28th may end on the next day."""
+
+pytestmark = pytest.mark.timeout(900)
+
+Row = dict[str, Any]
+
+
+def ask(floor: WholeFloor, by: str, *options: str) -> list[Row]:
+    """The rows of `floorpulse kpi`."""
+    rows: list[Row] = floor.ask("kpi", "--by", by, *MONTH, *options)
+    return rows
+
+
+def share(top: int, n: int) -> float | None:
+    """A fraction, rounded once; None of nothing."""
+    return float(Fraction(top, n)) if n else None
+
+
+WAITING: dict[str, Callable[[Cell], Any]] = {
+    "offered": lambda cell: cell.offered,
+    "answered": lambda cell: len(cell.waits),
+    "abandoned": lambda cell: len(cell.given_up),
+    "abandon_rate": lambda cell: share(len(cell.given_up), cell.offered),
+    "asa_s": lambda cell: share(sum(cell.waits), len(cell.waits)),
+    "service_level": lambda cell: share(
+        cell.figures()["answered_in_time"], len(cell.waits) + len(cell.given_up)
+    ),
+}  # fmt: skip
+HANDLING: dict[str, Callable[[Cell], Any]] = {
+    "handled": lambda cell: len(cell.talks),
+    "aht_s": lambda cell: share(sum(cell.talks), len(cell.talks)),
+    "avg_talk_s": lambda cell: share(sum(cell.talks), len(cell.talks)),
+    "short_call_share": lambda cell: share(cell.figures()["short"], len(cell.talks)),
+}
+
+
+@pytest.mark.parametrize("step", list(STEPS))
+@pytest.mark.parametrize("by", ["agent", "queue", "site"])
+def test_every_cell_is_that_of_the_file(february_floor: WholeFloor, february: Path, by: By, step: str) -> None:
+    """Counts exactly, times to the millisecond, shares to the last digit; no cell more and none less."""
+    figures = HANDLING if by == "agent" else WAITING | HANDLING
+    expected = {
+        (group, start.isoformat()): {name: of(cell) for name, of in figures.items()}
+        for (group, start), cell in cells(february, by, STEPS[step]).items()
+    }
+
+    rows = ask(february_floor, by, "--step", step)
+
+    found = {
+        (row[by].removeprefix("technion:"), row["from"][:19]): {name: row[name] for name in figures} for row in rows
+    }
+    assert len(found) == len(rows)
+    assert len(expected) > (20 if step == "1d" else 800)
+    assert sum(found[at] != expected[at] for at in found.keys() & expected.keys()) == 0
+    assert found.keys() == expected.keys()
+
+
+@pytest.mark.parametrize(("variant", "percent"), [("1", 56.1), ("2", 59.7), ("3", 52.1), ("4", 54.3)])
+def test_golden_service_level_of_the_real_month(february_floor: WholeFloor, variant: str, percent: float) -> None:
+    """One month, four contracts: 7.6 points from the definition alone."""
+    (month,) = ask(february_floor, "site", "--service-level-variant", variant)
+
+    assert round(100 * month["service_level"], 1) == percent
+
+
+def test_trap_a_handle_time_of_the_real_month(february_floor: WholeFloor, february: Path) -> None:
+    """Contacts of known agents took 179 s each; the mean of the agents' means is 206 s."""
+    rows = ask(february_floor, "agent")
+
+    pooled = sum(row["aht_s"] * row["handled"] for row in rows) / sum(row["handled"] for row in rows)
+    naive = mean(row["aht_s"] for row in rows)
+    assert (round(pooled), round(naive)) == (179, 206)
+
+
+def test_trap_a_service_level_of_the_real_month(february_floor: WholeFloor) -> None:
+    """Of the month's contacts 52.1 % were answered in time; the mean of its half hours is 59.2 %."""
+    (month,) = ask(february_floor, "site")
+    halves = ask(february_floor, "site", "--step", "30m")
+
+    naive = mean(row["service_level"] for row in halves if row["service_level"] is not None)
+    assert (round(100 * month["service_level"], 1), round(100 * naive, 1)) == (52.1, 59.2)

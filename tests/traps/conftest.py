@@ -1,0 +1,50 @@
+"""A floor to tell things to, with a ClickHouse of its own behind it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from floorpulse.settings import Settings
+from floorpulse.wiring import clickhouse_client
+from schemas.registry import Floor
+from sinks.registry import store_registry
+from sinks.schema import apply_schema
+from tests.traps.telling import Telling, at
+
+MakeTelling = Callable[..., Telling]
+
+
+@pytest.fixture(scope="module")
+def database(clickhouse: Settings) -> Iterator[Client]:
+    """A client on a database of the module's own, with all tables and views."""
+    name = f"traps_{uuid.uuid4().hex}"
+    client = clickhouse_client(clickhouse, database="default")
+    apply_schema(client, name)
+    yield client
+    client.command(f"DROP DATABASE {name} SYNC")
+    client.close()
+
+
+@pytest.fixture
+def client(database: Client) -> Iterator[Client]:
+    """The same client with every table empty."""
+    yield database
+    rows = database.query("SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0")
+    for (table,) in rows.result_rows:
+        database.command(f"TRUNCATE TABLE `{table}` SYNC")
+
+
+@pytest.fixture
+def stored(client: Client) -> MakeTelling:
+    """Makes a floor whose facts go into ClickHouse."""
+
+    def make(floor: Floor | None = None) -> Telling:
+        known = floor or Floor()
+        store_registry(client, known, "tests", at("2020-01-01T00:00"))
+        return Telling(known, client)
+
+    return make

@@ -1,0 +1,126 @@
+"""The proof that goes on all day: what it compares, in turn, and what it tells Prometheus (P1, P2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from floorpulse.clock import now_ms
+from floorpulse.settings import Settings
+from floorpulse.web import proof as module
+from floorpulse.web.metrics import WebMetrics
+from floorpulse.web.proof import Proof
+from floorpulse.wiring import clickhouse_client
+from schemas.errors import Unavailable
+from schemas.times import DAY_MS
+from sinks.rows import AGENT_MINUTES, agent_row, columns_of
+from streams.core.panes import Pane
+from tests.sinks.test_restore import flushed
+from tests.streams.floors import DAWN
+from tests.streams.runs import new_engine
+from tests.streams.test_restart import handled
+
+
+@pytest.fixture
+def client(web_settings: Settings) -> Iterator[Client]:
+    """A store with three contacts of one agent."""
+    found = clickhouse_client(web_settings)
+    flushed(found, new_engine(event_clock=False), *(handled(number, 0.1 * number) for number in range(3)))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def proof(web_settings: Settings) -> Proof:
+    """A proof for which the events of the test are young."""
+    return Proof(partial(clickhouse_client, web_settings), WebMetrics(), now_ms() - DAWN + 2 * DAY_MS)
+
+
+@pytest.fixture
+def compare(proof: Proof, client: Client) -> Callable[[], dict[str, float]]:
+    """One round of the proof; what the metrics say then."""
+    metrics = proof._metrics
+
+    def run() -> dict[str, float]:
+        proof.compare()
+        return {what: metrics.differences.labels(what)._value.get() for what in module.KINDS}
+
+    return run
+
+
+def found(**counts: int) -> dict[str, int]:
+    return dict.fromkeys(module.KINDS, 0) | counts
+
+
+def test_right_numbers_are_no_difference(compare: Callable[[], dict[str, float]]) -> None:
+    """Zero for each kind, so that an alert can tell it from silence."""
+    assert compare() == found()
+
+
+def test_a_wrong_pane_is_found(compare: Callable[[], dict[str, float]], client: Client) -> None:
+    """As is one that was right before, in the next round."""
+    assert compare() == found()
+    wrong = agent_row("a1", DAWN // 60_000, ("", "voice"), Pane({"handled": 99}, [], (1 << 48) + 2), 0)
+    client.insert(
+        "agent_minutes",
+        columns_of([wrong]),
+        column_names=list(AGENT_MINUTES.columns),
+        column_type_names=list(AGENT_MINUTES.columns.values()),
+        column_oriented=True,
+    )
+
+    assert compare() == found(pane=1)
+
+
+def test_a_missing_event_is_found(compare: Callable[[], dict[str, float]], client: Client) -> None:
+    """By its count and by its pane; by the pane alone once raw events expire."""
+    client.command("ALTER TABLE events DELETE WHERE offset = 1 SETTINGS mutations_sync = 1")
+
+    assert compare() == found(rows=1, pane=1)
+
+
+def test_counts_of_expired_events_prove_nothing(
+    compare: Callable[[], dict[str, float]], client: Client, proof: Proof
+) -> None:
+    """Once some are gone, a checkpoint counts more rows than there are."""
+    client.command("ALTER TABLE events DELETE WHERE offset = 1 SETTINGS mutations_sync = 1")
+    proof._kept_ms = DAY_MS
+
+    assert compare() == found(pane=1)
+
+
+def test_a_changed_entry_of_the_ledger_is_found(
+    compare: Callable[[], dict[str, float]], client: Client, open_case: Any, stored_floor: Any, fired: Any
+) -> None:
+    """Its chain does not hold any more."""
+    open_case(fired(stored_floor.now_ms))
+    before = compare()["chain"]
+    client.command("ALTER TABLE record_events UPDATE by = 'somebody' WHERE 1 SETTINGS mutations_sync = 1")
+
+    assert (before, compare()["chain"]) == (0, 1)
+
+
+def test_everybody_has_a_turn(proof: Proof) -> None:
+    """So many at a time, all of them before any comes again."""
+    keys = [str(number) for number in range(7)]
+
+    turns = [proof._next("subjects", keys, 3) for _ in range(4)]
+
+    assert turns == [["0", "1", "2"], ["3", "4", "5"], ["6", "0", "1"], ["2", "3", "4"]]
+    assert proof._next("streams", keys, 10) == keys
+
+
+def test_a_silent_store_leaves_the_figures_as_they_are() -> None:
+    """What was not compared is not called right: the time of the proof stands still."""
+    metrics = WebMetrics()
+
+    def silent() -> Any:
+        raise Unavailable("nobody")
+
+    Proof(silent, metrics, DAY_MS).compare()
+
+    assert metrics.proved._value.get() == 0
