@@ -17,7 +17,7 @@ from sinks.group_sql import (
 )
 from sinks.kpi_groups import ALL_COLUMNS, TIMES, WAITS
 from sinks.pane_sql import CLEAN, Span
-from sinks.placement_sql import Placement
+from sinks.placement_sql import Placement, movers
 
 _FROM, _TO = (f"toDateTime({{{name}:DateTime64(3, 'UTC')}}, 'UTC')" for name in ("from", "to"))
 _ZONE, _ONLY = "{zone:String}", "{only:String}"
@@ -37,17 +37,16 @@ _QUANTILES = ",\n".join(
 def agent_day_view() -> str:
     """The SELECT of the view `agent_day`: an agent's sums and handle times by local day."""
     span = Span(_FROM, _TO)
-    person = Placement(span, "people", "panes.agent", "''", _ONLY)
-    team = Placement(span, "teams", "''", "''", "''", name="teamed")
+    person = Placement("people", "panes.agent", "''", _ONLY)
+    team = Placement("teams", "''", "''", "''", name="teamed")
     extras = (
         Extra("first", f"quarter + 60 * {_FIRST_BIT}", "minute"),
         Extra("last", f"quarter + 60 * {_LAST_BIT}", "minute"),
-        Extra("team", team.group("quarter"), team.group("minute")),
+        Extra("team", team.group, team.group),
     )
     rows = Rows(span, (*AGENT_COLUMNS, *MAPS, TIMES), extras=extras)
     return f"""WITH {CLEAN},
-{person.relation},
-{team.relation}
+{movers(span)}
 SELECT
     grp AS agent,
     argMax(panes.team, panes.last) AS team,
@@ -59,7 +58,7 @@ SELECT
 FROM (
 {union(agent_rows(rows, person, team))}
 ) AS panes
-WHERE {_ONLY} IN ('', grp)
+WHERE ({_ONLY} = '' OR grp = {_ONLY})
 GROUP BY grp, day"""
 
 
@@ -67,7 +66,6 @@ def rolling_view() -> str:
     """The SELECT of the view `rolling`: the sums of a subject over the last whole minutes before an instant."""
     span = Span(_START, _END)
     asked = Placement(
-        span,
         f"multiIf({_KIND} = 'agent', people, {_KIND} = 'team', teams, sites)",
         f"multiIf({_KIND} = 'agent', toString(panes.agent), {_KIND} = 'site', 'main', '')",
         f"if({_KIND} = 'site', 'main', '')",
@@ -82,7 +80,7 @@ def rolling_view() -> str:
         *queue_rows(Rows(span, wanted, f"{_KIND} IN ('queue', 'client', 'site')"), group, mine),
     ]
     return f"""WITH {CLEAN},
-{asked.relation},
+{movers(span)},
 {QUEUE_LISTS}
 SELECT
     {_KIND} AS kind,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from schemas.panes import AGENT_COLUMNS, MAPS, QUEUE_COLUMNS
 from sinks.kpi_groups import OF_CONTACTS, TIMES, WAITS
 from sinks.pane_sql import Span, of_minutes, of_quarters
-from sinks.placement_sql import Placement
+from sinks.placement_sql import MINUTES_THAT_MOVE, QUARTERS_THAT_STAY, Placement
 
 QUEUE_LISTS = "(SELECT (groupArray(queue), groupArray(client), groupArray(site)) FROM queue_sites) AS queues"
 """A scalar for the WITH of a query that gives queues to clients or sites."""
@@ -45,26 +45,29 @@ def agent_rows(rows: Rows, placement: Placement, *others: Placement) -> list[str
     """Agents' panes under people, teams or sites (joined with others for extras): of quarter hours, of minutes."""
     names = _listed(rows.wanted, OF_AGENTS)
     both = f"{placement.asked} AND {rows.where}"
-    quarters = f"{of_quarters(rows.span)} AND {both}"
-    minutes = f"{of_minutes(rows.span, f'(agent, toStartOfFifteenMinutes(minute)) IN {placement.torn}')} AND {both}"
-    more = [(f"{e.of_quarter} AS {e.name}", f"{e.of_minute} AS {e.name}") for e in rows.extras]
-    whole = f"NOT has({placement.name}.torn, quarter)"
+    quarters = f"{of_quarters(rows.span)} AND {both} AND {QUARTERS_THAT_STAY}"
+    minutes = f"{of_minutes(rows.span, MINUTES_THAT_MOVE)} AND {both}"
+    extras = [(f"{e.of_quarter} AS {e.name}", f"{e.of_minute} AS {e.name}") for e in rows.extras]
+    placements = (placement, *others)
     return [
-        _placed("quarter", [q for q, _ in more], names, _from("agent_quarters", quarters), (placement, *others))
-        + f"\nWHERE {whole}",
-        _placed("minute", [m for _, m in more], names, _from("agent_minutes", minutes), (placement, *others)),
+        _placed(
+            "quarter", [of_quarter for of_quarter, _ in extras], names, _from("agent_quarters", quarters), placements
+        ),
+        _placed("minute", [of_minute for _, of_minute in extras], names, _from("agent_minutes", minutes), placements),
     ]
 
 
 def _placed(at: str, more: list[str], names: str, panes: str, placements: tuple[Placement, ...]) -> str:
     for placement in placements:
-        panes = placement.of(panes)
-    listed = ", ".join((f"{at} AS at", f"{placements[0].group(at)} AS grp", *more, names))
+        panes = placement.join(panes)
+    listed = ", ".join((f"{at} AS at", f"{placements[0].group} AS grp", *more, names))
     return f"SELECT {listed}\nFROM {panes}"
 
 
 def _from(table: str, where: str) -> str:
-    return f"(SELECT * FROM {table} FINAL WHERE {where}) AS panes"
+    start = table.partition("_")[2].removesuffix("s")
+    at_ms = f"toInt64(toUnixTimestamp({start})) * 1000 AS at_ms"
+    return f"(SELECT *, {at_ms} FROM {table} FINAL WHERE {where}) AS panes"
 
 
 def queue_rows(rows: Rows, group: str, asked: str) -> list[str]:

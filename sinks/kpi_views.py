@@ -27,7 +27,7 @@ from sinks.group_sql import (
 )
 from sinks.kpi_groups import GROUPS, TIMES, By, Group
 from sinks.pane_sql import CLEAN, QUARTER_S, Span
-from sinks.placement_sql import Placement
+from sinks.placement_sql import Placement, movers
 
 _FROM, _TO = (f"toDateTime({{{name}:DateTime64(3, 'UTC')}}, 'UTC')" for name in ("from", "to"))
 _STEP, _ZONE, _ONLY = "{step_s:UInt32}", "{zone:String}", "{only:String}"
@@ -36,9 +36,9 @@ _WHOLE_ZONE = f"timezoneOffset(toDateTime({_FROM}, {_ZONE})) % {QUARTER_S} = 0"
 _SPAN = Span(_FROM, _TO, f"{_STEP} % {QUARTER_S} = 0 AND {_WHOLE_ZONE}")
 
 _PLACEMENTS: dict[By, Placement] = {
-    "agent": Placement(_SPAN, "people", "panes.agent", "''", _ONLY),
-    "team": Placement(_SPAN, "teams", "''", "''", _ONLY),
-    "site": Placement(_SPAN, "sites", "'main'", "'main'", _ONLY),
+    "agent": Placement("people", "panes.agent", "''", _ONLY),
+    "team": Placement("teams", "''", "''", _ONLY),
+    "site": Placement("sites", "'main'", "'main'", _ONLY),
 }
 _OF_QUEUE: dict[By, tuple[str, str]] = {
     "queue": ("toString(queue)", f"({_ONLY} = '' OR queue = {_ONLY})"),
@@ -77,7 +77,7 @@ def _refused(name: str, value: str) -> str:
 def _scalars(group: Group) -> str:
     scalars = [CLEAN]
     if group.kind in _PLACEMENTS:
-        scalars.append(_PLACEMENTS[group.kind].relation)
+        scalars.append(movers(_SPAN))
     if group.kind in {"client", "site"}:
         scalars.append(QUEUE_LISTS)
     return ",\n".join(scalars)
@@ -91,7 +91,7 @@ def _sums(group: Group) -> str:
 FROM (
 {union(_rows(group))}
 )
-WHERE {_ONLY} IN ('', grp)
+WHERE ({_ONLY} = '' OR grp = {_ONLY})
 GROUP BY grp, opened_s"""
 
 
@@ -115,7 +115,8 @@ def _start() -> str:
     """The start of the bucket of a pane."""
     midnight = f"toUnixTimestamp(toStartOfDay(at, {_ZONE}))"
     step = f"greatest({_STEP}, 1)"
-    return f"{midnight} + intDiv(toUnixTimestamp(at) - {midnight}, {step}) * {step}"
+    within = f"{midnight} + intDiv(toUnixTimestamp(at) - {midnight}, {step}) * {step}"
+    return f"if({_STEP} = 86400, {midnight}, {within})"  # a day of 25 hours is one bucket
 
 
 def _closed() -> str:
