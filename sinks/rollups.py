@@ -8,7 +8,7 @@ minutes: so the figures are right at every instant, and rolling a day once more,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from schemas.panes import AGENT_COLUMNS, MAPS, QUEUE_COLUMNS
@@ -49,7 +49,10 @@ _TABLES = (
 
 def roll_up(client: Client, settle_ms: int = SETTLE_MS) -> list[Rolled]:
     """Roll up every day to which something came since it was rolled, unless it is still coming; the oldest first."""
-    return [_roll(client, day, settle_ms) for day in _dirty_days(client, settle_ms)]
+    rolled = [_roll(client, day, settle_ms) for day in _dirty_days(client, settle_ms)]
+    if rolled:
+        _merge(client, [one.day for one in rolled])
+    return rolled
 
 
 def _dirty_days(client: Client, settle_ms: int) -> list[date]:
@@ -75,6 +78,27 @@ def _roll(client: Client, day: date, settle_ms: int) -> Rolled:
         column_type_names=["Date", "DateTime64(3, 'UTC')", "DateTime64(3, 'UTC')", "UInt64"],
     )
     return Rolled(day, kept)
+
+
+def _merge(client: Client, days: list[date]) -> None:
+    """
+    Make one part of each day of minutes, and of each week of quarter hours: the fewer, the faster they are read.
+
+    A part expires as a whole, with its newest row: so the minutes of a day go together, and never some of them.
+    """
+    found = client.query(
+        "SELECT DISTINCT table, partition_id FROM system.parts WHERE database = currentDatabase() AND active"
+        " AND (table IN ('agent_minutes', 'queue_minutes') AND partition_id IN {days:Array(String)}"
+        " OR table IN ('agent_quarters', 'queue_quarters') AND partition_id IN {weeks:Array(String)})",
+        parameters={
+            "days": [f"{day:%Y%m%d}" for day in days],
+            "weeks": [f"{day - timedelta(days=day.weekday()):%Y%m%d}" for day in days],
+        },
+    ).result_rows
+    for table, partition in found:
+        client.command(
+            f"OPTIMIZE TABLE {table} PARTITION ID '{partition}' FINAL", settings={"optimize_skip_merged_partitions": 1}
+        )
 
 
 def _insert(panes: _Panes, day: date, version: int) -> str:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from schemas.panes import AGENT_COLUMNS, COLUMNS, MAPS, QUEUE_COLUMNS, THRESHOLDS_S
+from sinks.card_views import AGENT_CARD, TEAM_DAY, card_view
 from sinks.day_views import agent_day_view, rolling_view
 from sinks.kpi_groups import GROUPS
 from sinks.kpi_views import kpi_view
+from sinks.places import places_of, store_places
+from sinks.registry import load_registry
 from sinks.retention import DEFAULT_RETENTION, Retention
 from sinks.upgrades import backfills, changes, standing
 
@@ -46,6 +49,9 @@ def apply_schema(client: Client, database: str, retention: Retention = DEFAULT_R
             client.command(change)
     for backfill in backfills(before):
         client.command(backfill)
+    if "registry" in before.columns and "places" not in before.columns:
+        registry = load_registry(client)
+        store_places(client, registry.revision, places_of(registry))
     structlog.get_logger(__name__).info("schema_applied", database=database, count=len(schema))
     return len(schema)
 
@@ -58,6 +64,8 @@ def _filled(text: str, retention: Retention) -> str:
         .replace("{queue_columns}", _columns(QUEUE_COLUMNS))
         .replace("{thresholds}", ", ".join(map(str, THRESHOLDS_S)))
         .replace("{agent_day}", agent_day_view())
+        .replace("{agent_card}", card_view(AGENT_CARD))
+        .replace("{team_day}", card_view(TEAM_DAY))
         .replace("{rolling}", rolling_view())
         .replace("{events_days}", str(retention.events_days))
         .replace("{minutes_days}", str(retention.minutes_days))

@@ -148,6 +148,14 @@ CREATE OR REPLACE VIEW agent_day AS
 {agent_day}
 COMMENT 'Sums of an agent by local day, with the exact quantiles of handle time. Parameters: from, to (UTC), zone, only (one agent, or empty for all). Columns: agent, team (the last of the day), day, first_minute, last_minute, each sum of agent_minutes, away_by_reason and the other maps, handle_p50_s, handle_p90_s';
 
+CREATE OR REPLACE VIEW agent_card AS
+{agent_card}
+COMMENT 'The usual figures of one agent by local day, quickly. Parameters: agent, from, to (UTC, whole quarter hours), zone. Columns: day, the sums and KPIs of a card. What was counted under an alias stands with the person';
+
+CREATE OR REPLACE VIEW team_day AS
+{team_day}
+COMMENT 'The usual figures of each agent of one team, quickly, while they were in it. Parameters: team, from, to (UTC, whole quarter hours). Columns: agent, the sums and KPIs of a card';
+
 CREATE OR REPLACE VIEW rolling AS
 {rolling}
 COMMENT 'The rolling window of a subject as it stood at any instant. Parameters: kind (agent, team, queue, client, site), id, minutes, at (UTC): the last whole minutes before it. Columns: kind, id, opened_at, closed_at, each sum of the panes, answered_waits, abandoned_waits, the maps, handle_p50_s, handle_p90_s; one row always, of zeros when nothing was counted';

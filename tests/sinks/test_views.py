@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas.registry import Floor, Membership, Person, Queue, Team
+from schemas.registry import Alias, Floor, Membership, Person, Queue, Team
+from sinks.card_views import CARD_KPIS
 from sinks.registry import store_registry
+from sinks.rollups import roll_up
 from sinks.schema import apply_schema, statements
 
 Put = Callable[..., None]
@@ -171,3 +173,30 @@ def test_a_case_stands_as_its_last_step(client: Client, steps: list[tuple[str, s
     found: list[Any] = list(client.query("SELECT record, subject, kpi, team, state FROM records").result_rows)
 
     assert found == [("c1", "agent:a1", "aht_s", "t1", state)]
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+def test_cards_agree_with_the_kpi_views(client: Client, put_agent: Put, *, rolled: bool) -> None:
+    """A card has the figures of kpi_agent and kpi_team, aliases and moves included, rolled up or not."""
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    moved = [Membership(team="t1", valid_to=noon), Membership(team="t2", valid_from=noon)]
+    person = Person(id="a1", teams=moved, aliases=[Alias(source="acd", id="7")])
+    store_registry(client, Floor(teams=[Team(id="t1"), Team(id="t2")], people=[person]), "tests", noon)
+    put_agent("a1", "2026-03-02T11:45", handled=2, talk_ms=60_000, ready_ms=40_000, on_contact_ms=20_000)
+    put_agent("acd:7", "2026-03-02T11:50", handled=1, talk_ms=30_000)
+    put_agent("a1", "2026-03-02T12:00", handled=4, talk_ms=10_000, short_calls=3)
+    put_agent("a2", "2026-03-02T11:45", handled=9)
+    if rolled:
+        roll_up(client, settle_ms=0)
+    figures = ("handled", *CARD_KPIS)
+    day = "from='2026-03-02', to='2026-03-03'"
+    whole = f"{day}, step_s=86400, zone='UTC', threshold_s=20, short_s=5"
+
+    card = client.query(f"SELECT {', '.join(figures)} FROM agent_card({day}, zone='UTC', agent='a1')").result_rows
+    team = client.query(f"SELECT agent, handled, aht_s FROM team_day({day}, team='t1')").result_rows
+
+    assert card == client.query(f"SELECT {', '.join(figures)} FROM kpi_agent({whole}, only='a1')").result_rows
+    assert card[0][0] == 7
+    assert team == [("a1", 3, 30.0)]
+    assert client.query(f"SELECT agent FROM team_day({day}, team='t2')").result_rows == [("a1",)]
+    assert client.query(f"SELECT handled FROM agent_card({day}, zone='UTC', agent='a2')").result_rows == [(9,)]

@@ -1,0 +1,61 @@
+"""A floor that is already there gets what came later, and keeps what it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from floorpulse.settings import Settings
+from floorpulse.wiring import clickhouse_client
+from schemas.registry import Floor, Membership, Person, Team
+from sinks.registry import store_registry
+from sinks.retention import Retention
+from sinks.schema import apply_schema
+
+AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def old(own_database: Settings) -> Iterator[Client]:
+    """A floor from before there were roll-ups, maps and places, with a registry and one minute."""
+    opened = clickhouse_client(own_database)
+    apply_schema(opened, own_database.clickhouse_database)
+    spell = Person(id="a1", teams=[Membership(team="t1")])
+    store_registry(opened, Floor(teams=[Team(id="t1")], people=[spell]), "tests", AT)
+    for view in ("agent_pane_days", "queue_pane_days", "pane_days", "rolled_days", "agent_quarters", "places"):
+        opened.command(f"DROP TABLE {view} SYNC")
+    opened.command("ALTER TABLE agent_minutes DROP COLUMN by_plan, DROP COLUMN aways")
+    names = ["agent", "minute", "handled", "version"]
+    opened.insert("agent_minutes", [["a1", AT, 3, 1]], column_names=names)
+    yield opened
+    opened.close()
+
+
+def test_columns_and_days_and_places_are_added(old: Client) -> None:
+    """What was counted stands, in its team, with nothing in the new columns; its day is noted to be rolled."""
+    apply_schema(old, str(old.database))
+
+    counted = "SELECT team, handled, aways, by_plan FROM kpi_team(from = '2026-03-02', to = '2026-03-03', step_s = 0,"
+    rows = old.query(f"{counted} zone = 'UTC', threshold_s = 20, short_s = 5, only = '')").result_rows
+    assert rows == [("t1", 3, 0, {})]
+    assert old.query("SELECT toString(day) FROM pane_days").result_rows == [("2026-03-02",)]
+
+
+def test_another_retention_is_set(old: Client) -> None:
+    """The days of the settings hold for tables that stand; the same days again change nothing."""
+    shorter = Retention(events_days=10, minutes_days=20, quarters_months=3)
+
+    apply_schema(old, str(old.database), shorter)
+
+    ttl = (
+        "SELECT name, extract(engine_full, 'TTL (.+?) SETTINGS') FROM system.tables WHERE database = currentDatabase()"
+    )
+    rows = old.query(f"{ttl} AND name IN ('events', 'agent_minutes', 'agent_quarters') ORDER BY name").result_rows
+    assert list(rows) == [
+        ("agent_minutes", "toDateTime(stored_at) + toIntervalDay(20)"),
+        ("agent_quarters", "toDateTime(stored_at) + toIntervalMonth(3)"),
+        ("events", "toDateTime(stored_at) + toIntervalDay(10)"),
+    ]
