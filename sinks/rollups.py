@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 SETTLE_MS = 60_000
-"""An insert that began this long ago is visible: only days that nothing came to since are rolled."""
+"""Only days that nothing came to for so long are rolled; an insert that takes longer shows by the count of panes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,26 @@ _TABLES = (
 
 def roll_up(client: Client, settle_ms: int = SETTLE_MS) -> list[Rolled]:
     """Roll up every day to which something came since it was rolled, unless it is still coming; the oldest first."""
-    rolled = [_roll(client, day, settle_ms) for day in _dirty_days(client, settle_ms)]
+    rolled = [_roll(client, day, stored, settle_ms) for day, stored in _dirty_days(client, settle_ms)]
     if rolled:
         _merge(client, [one.day for one in rolled])
     return rolled
 
 
-def _dirty_days(client: Client, settle_ms: int) -> list[date]:
+def _dirty_days(client: Client, settle_ms: int) -> list[tuple[date, int]]:
+    """(day, how often one of its minutes has been stored)."""
     rows = client.query(
-        "SELECT day FROM (SELECT day, max(last_stored) AS newest FROM pane_days GROUP BY day) AS noted"
-        " LEFT JOIN (SELECT day, covers FROM rolled_days FINAL) AS rolled USING (day)"
-        " WHERE newest > covers AND newest <= now64(3) - toIntervalMillisecond({settle:UInt32}) ORDER BY day",
+        "SELECT day, stored FROM"
+        " (SELECT day, max(last_stored) AS newest, sum(panes) AS stored FROM pane_days GROUP BY day) AS noted"
+        " LEFT JOIN (SELECT day, covers, panes FROM rolled_days FINAL) AS rolled USING (day)"
+        " WHERE (newest > covers OR stored != panes)"
+        " AND newest <= now64(3) - toIntervalMillisecond({settle:UInt32}) ORDER BY day",
         parameters={"settle": settle_ms},
     ).result_rows
-    return [row[0] for row in rows]
+    return [(row[0], int(row[1])) for row in rows]
 
 
-def _roll(client: Client, day: date, settle_ms: int) -> Rolled:
+def _roll(client: Client, day: date, stored: int, settle_ms: int) -> Rolled:
     rolled_ms = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
     kept = 0
     for panes in _TABLES:
@@ -73,9 +76,9 @@ def _roll(client: Client, day: date, settle_ms: int) -> Rolled:
         client.command(_insert(panes, day, rolled_ms))
     client.insert(
         "rolled_days",
-        [[day, rolled_ms, rolled_ms - settle_ms, kept]],
-        column_names=["day", "rolled_at", "covers", "kept"],
-        column_type_names=["Date", "DateTime64(3, 'UTC')", "DateTime64(3, 'UTC')", "UInt64"],
+        [[day, rolled_ms, rolled_ms - settle_ms, stored, kept]],
+        column_names=["day", "rolled_at", "covers", "panes", "kept"],
+        column_type_names=["Date", "DateTime64(3, 'UTC')", "DateTime64(3, 'UTC')", "UInt64", "UInt64"],
     )
     return Rolled(day, kept)
 

@@ -16,7 +16,8 @@ _TTL = re.compile(r"\bTTL (.+?)(?=\n| SETTINGS | COMMENT |$)")
 _INTERVAL = re.compile(r"INTERVAL (\d+) (\w+)")
 
 BACKFILL = (
-    "INSERT INTO pane_days SELECT toDate(minute), min(stored_at), max(stored_at) FROM {table} GROUP BY toDate(minute)"
+    "INSERT INTO pane_days SELECT toDate(minute), min(stored_at), max(stored_at), count() FROM {table}"
+    " GROUP BY toDate(minute)"
 )
 
 

@@ -103,7 +103,8 @@ COMMENT 'Sums of queue_minutes per quarter hour: a roll-up, rewritten for each U
 CREATE TABLE IF NOT EXISTS pane_days (
     day Date COMMENT 'UTC day of the minutes',
     first_stored SimpleAggregateFunction(min, DateTime64(3, 'UTC')) COMMENT 'When the first of its minutes was stored',
-    last_stored SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'When the last of its minutes was stored'
+    last_stored SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'When the last of its minutes was stored',
+    panes SimpleAggregateFunction(sum, UInt64) COMMENT 'How often one of its minutes was stored'
 ) ENGINE = AggregatingMergeTree
 ORDER BY day
 COMMENT 'UTC days that have minutes of agents or queues, and when these came: fed by every insert';
@@ -112,6 +113,7 @@ CREATE TABLE IF NOT EXISTS rolled_days (
     day Date COMMENT 'UTC day',
     rolled_at DateTime64(3, 'UTC') COMMENT 'When it was rolled up into quarter hours',
     covers DateTime64(3, 'UTC') COMMENT 'Everything stored up to then is in them',
+    panes UInt64 COMMENT 'How often one of its minutes had been stored by then: an insert that took long shows by it',
     kept UInt64 COMMENT 'Quarter hours that stayed as they were, as minutes of them had expired'
 ) ENGINE = ReplacingMergeTree(rolled_at)
 ORDER BY day
@@ -120,18 +122,20 @@ COMMENT 'UTC days that were rolled up; clean_days are those to which nothing cam
 CREATE MATERIALIZED VIEW IF NOT EXISTS agent_pane_days TO pane_days (
     day Date COMMENT 'UTC day of the minutes',
     first_stored DateTime64(3, 'UTC') COMMENT 'When the first of its minutes was stored',
-    last_stored DateTime64(3, 'UTC') COMMENT 'When the last of its minutes was stored'
+    last_stored DateTime64(3, 'UTC') COMMENT 'When the last of its minutes was stored',
+    panes UInt64 COMMENT 'How many minutes were stored'
 ) AS
-SELECT toDate(minute) AS day, min(stored_at) AS first_stored, max(stored_at) AS last_stored
+SELECT toDate(minute) AS day, min(stored_at) AS first_stored, max(stored_at) AS last_stored, count() AS panes
 FROM agent_minutes GROUP BY day
 COMMENT 'Feeds pane_days';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS queue_pane_days TO pane_days (
     day Date COMMENT 'UTC day of the minutes',
     first_stored DateTime64(3, 'UTC') COMMENT 'When the first of its minutes was stored',
-    last_stored DateTime64(3, 'UTC') COMMENT 'When the last of its minutes was stored'
+    last_stored DateTime64(3, 'UTC') COMMENT 'When the last of its minutes was stored',
+    panes UInt64 COMMENT 'How many minutes were stored'
 ) AS
-SELECT toDate(minute) AS day, min(stored_at) AS first_stored, max(stored_at) AS last_stored
+SELECT toDate(minute) AS day, min(stored_at) AS first_stored, max(stored_at) AS last_stored, count() AS panes
 FROM queue_minutes GROUP BY day
 COMMENT 'Feeds pane_days';
 

@@ -120,8 +120,8 @@ CREATE OR REPLACE VIEW clean_days (
 ) AS
 SELECT day, rolled.rolled_at AS rolled_at, noted.oldest + INTERVAL {minutes_days} DAY > now64(3) AS has_minutes
 FROM (SELECT * FROM rolled_days FINAL) AS rolled
-INNER JOIN (SELECT day, min(first_stored) AS oldest, max(last_stored) AS newest FROM pane_days GROUP BY day) AS noted USING (day)
-WHERE noted.newest <= rolled.covers
+INNER JOIN (SELECT day, min(first_stored) AS oldest, max(last_stored) AS newest, sum(panes) AS stored FROM pane_days GROUP BY day) AS noted USING (day)
+WHERE noted.newest <= rolled.covers AND noted.stored = rolled.panes
 COMMENT 'UTC days whose quarter hours hold everything: nothing was stored since they were rolled up';
 
 CREATE OR REPLACE VIEW kpi_agent AS

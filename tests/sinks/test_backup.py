@@ -50,7 +50,7 @@ def backup(client: Client, folder: Path) -> Manifest:
         dumped = dump(client, unfinished)
         about = {"made_at": "now", "database": "d", "clickhouse": "c", "topics": {}, "committed": {}}
         fields = {"marks": dumped.marks, "refolds": dumped.refolds, "tables": dumped.tables}
-        write_manifest(unfinished, Manifest(**about, **fields))  # type: ignore[arg-type]
+        write_manifest(unfinished, Manifest(**about, **fields))
     return read_manifest(folder)
 
 
@@ -89,6 +89,7 @@ def test_what_stands_above_the_checkpoint_is_left_out(client: Client, empty: Cli
     assert empty.query("SELECT max(offset), max(superseded_by), max(version) FROM events").result_rows == [
         (2, 0, (1 << 48) + 2)
     ]
+    assert empty.query("SELECT max(version) FROM agent_minutes").result_rows == [((1 << 48) + 2,)]
     assert reconcile(empty).differences == []
     wanted = new_engine(event_clock=False)
     for item in (fact(0), away(1, 1.5), handled(2, 1.6)):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.client import Client
 
+from floorpulse.settings import Settings
+from floorpulse.wiring import clickhouse_client
 from schemas.times import to_ms
 from sinks.kpi_rows import Question, read_kpis
 from sinks.rollups import roll_up
@@ -60,6 +63,19 @@ def test_what_comes_late_counts_at_once(client: Client, put_agent: Put) -> None:
     assert read_kpis(client, asked("agent", step_s=86_400)) == [row]
 
 
+def test_an_insert_that_took_long_makes_its_day_dirty(client: Client, put_agent: Put) -> None:
+    """A pane whose insert began before its day was rolled, and became visible after, is not left out."""
+    tell(put_agent)
+    roll_up(client, settle_ms=0)
+    long_ago = datetime.now(UTC) - timedelta(minutes=5)
+
+    put_agent("a1", "2026-03-02T10:20", handled=1, talk_ms=10_000, stored_at=long_ago)
+
+    (row,) = read_kpis(client, asked("agent", step_s=86_400))
+    assert row["handled"] == 8
+    assert len(roll_up(client, settle_ms=0)) == 1
+
+
 def test_a_day_that_is_still_coming_is_not_rolled(client: Client, put_agent: Put) -> None:
     """An insert under way could be missed: a day is rolled when nothing came for a while."""
     tell(put_agent)
@@ -79,3 +95,31 @@ def test_minutes_that_expired_take_nothing_away(client: Client, put_agent: Put) 
     assert rolled.kept == 1
     held = client.query("SELECT sum(handled) FROM agent_quarters FINAL").result_rows
     assert held == [(7,)]
+
+
+def test_no_pane_is_lost_or_doubled_while_days_are_rolled(client: Client, clickhouse: Settings, put_agent: Put) -> None:
+    """A question that is asked while days turn clean and dirty has every pane once: it knows one list of clean days."""
+    for day in range(2, 10):
+        put_agent("a1", f"2026-03-{day:02}T10:01", handled=1)
+    over = threading.Event()
+    turning = threading.Thread(target=_turn_clean_and_dirty, args=(clickhouse, client.database, over))
+    turning.start()
+    start, end = (to_ms(datetime(2026, 3, day, tzinfo=UTC)) for day in (1, 11))
+    question = Question("agent", start, end, ZoneInfo("UTC"), figures=("handled",))
+
+    found = [read_kpis(client, question)[0]["handled"] for _ in range(15)]
+
+    over.set()
+    turning.join()
+    assert found == [8] * 15
+
+
+def _turn_clean_and_dirty(clickhouse: Settings, database: str | None, over: threading.Event) -> None:
+    """Roll all days up, store one pane of each again, and so on: by a client of its own."""
+    client = clickhouse_client(clickhouse, database=database)
+    names = ["agent", "minute", "queue", "channel", "version", "handled"]
+    panes = [["a1", datetime(2026, 3, day, 10, 1, tzinfo=UTC), "", "voice", 1, 1] for day in range(2, 10)]
+    while not over.is_set():
+        roll_up(client, settle_ms=0)
+        client.insert("agent_minutes", panes, column_names=names)
+    client.close()
