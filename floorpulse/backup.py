@@ -84,7 +84,7 @@ def restore(settings: Settings, folder: Path, *, replace: bool, progress: Progre
         fresh = f"{settings.clickhouse_database}_restoring"
         _load(client, fresh, settings, (folder, manifest), progress)
         notes = [*_places(admin, manifest, same), *_rewind(admin, manifest, same)]
-        _take_place(client, fresh, settings)
+        take_place(client, fresh, settings)
         notes += bring_back_revisions(settings, clickhouse_client(settings), admin)
     return Restored(manifest, notes)
 
@@ -121,8 +121,12 @@ def _load(client: Client, database: str, settings: Settings, backup: tuple[Path,
     load(client, *backup, progress)
 
 
-def _take_place(client: Client, fresh: str, settings: Settings) -> None:
-    """Views name their tables with the database, those that feed a table too: they are made again under its name."""
+def take_place(client: Client, fresh: str, settings: Settings) -> None:
+    """
+    Make a loaded database that of the settings, whatever stood there.
+
+    Views name their tables with the database, those that feed a table too: they are made again under its name.
+    """
     from sinks.schema import apply_schema
 
     sql = "SELECT name FROM system.tables WHERE database = {database:String} AND engine LIKE '%View'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,17 +20,21 @@ Progress = Callable[[str, int], None]
 """Told the table and how many of its rows are loaded."""
 
 _REFOLDED_AT_ONCE = 500
+_DAY_MINUTES = 1_440
+_FEEDS = re.compile(r" TO (?:`?\w+`?\.)?`?(\w+)`?")
 
 
 def load(client: Client, folder: Path, manifest: Manifest, progress: Progress = lambda _table, _rows: None) -> int:
     """
     Load every table of a checked backup into the client's database, which has the schema and no rows.
 
+    Views that feed a table of the backup are dropped, as it has its rows already: apply the schema again afterwards.
     Returns the number of rows. InputError: the backup does not fit the schema, or not all rows arrived.
     """
     known = _columns(client)
     for table, parts in manifest.tables.items():
         _fits(folder, table, parts, known)
+    _stop_feeding(client, manifest)
     for table in sorted(manifest.tables, key=lambda name: (name == CHECKPOINTS, name)):
         if table == CHECKPOINTS:
             _refold(client, manifest)
@@ -55,6 +60,18 @@ def _fits(folder: Path, table: str, parts: list[Part], known: dict[str, set[str]
         raise InputError(f"{folder}: holds {what}, which this version does not know: restore it with a newer one")
 
 
+def _stop_feeding(client: Client, manifest: Manifest) -> None:
+    """What came into a table by a view on every insert is in the backup: the same insert would count it twice."""
+    feeders = client.query(
+        "SELECT name, create_table_query FROM system.tables"
+        " WHERE database = currentDatabase() AND engine = 'MaterializedView'"
+    ).result_rows
+    for name, statement in feeders:
+        fed = _FEEDS.search(statement)
+        if fed is not None and fed[1] in manifest.tables:
+            client.command(f"DROP VIEW {name} SYNC")
+
+
 def _insert(client: Client, folder: Path, table: str, part: Part) -> int:
     names, text = read_part(folder, part)
     done = client.raw_insert(table, names, text, fmt="TabSeparatedWithNames")
@@ -75,6 +92,17 @@ def _refold(client: Client, manifest: Manifest) -> None:
             _write(client, panes)
             panes.clear()
     _write(client, panes)
+    _note_days(client, {minute // _DAY_MINUTES for refold in manifest.refolds for minute in refold.minutes})
+
+
+def _note_days(client: Client, days: set[int]) -> None:
+    """Days of which minutes were folded again: their quarter hours, made of the minutes before, hold no longer."""
+    if days:
+        client.command(
+            "INSERT INTO pane_days (day, first_stored, last_stored, panes)"
+            " SELECT toDate(arrayJoin({days:Array(UInt16)})), now64(3), now64(3), 1",
+            parameters={"days": sorted(days)},
+        )
 
 
 def _write(client: Client, panes: list[tuple[int, PaneOf]]) -> None:

@@ -60,9 +60,7 @@ def kpi(  # noqa: PLR0913, PLR0917  one argument is one option of the command li
     short: Annotated[int, typer.Option(help="S, limit of a short abandon, s.")] = DEFAULT_SHORT_S,
     output: Annotated[KpiFormat, typer.Option("--format", help="table, json, csv or xlsx.")] = KpiFormat.TABLE,
     file: Annotated[Path | None, typer.Option("--output", "-o", help="File to write: needed for xlsx.")] = None,
-    definitions: Annotated[
-        bool, typer.Option("--definitions", help="Print what each figure is too.")
-    ] = False,
+    definitions: Annotated[bool, typer.Option("--definitions", help="Print what each figure is too.")] = False,
     data: Data = NO_DATA,
 ) -> None:
     """Print KPIs; shares are fractions of 1, empty where there is nothing to divide by."""

@@ -87,8 +87,8 @@ def _variants() -> str:
 
 
 def _columns() -> str:
-    rows = [(code(c.name), c.owner, c.meaning) for c in COLUMNS]
-    maps = [(code(name), "agent", words) for name, (_, words) in MAPS.items()]
+    rows: list[tuple[str, ...]] = [(code(c.name), c.owner, c.meaning) for c in COLUMNS]
+    maps: list[tuple[str, ...]] = [(code(name), "agent", words) for name, (_, words) in MAPS.items()]
     return table(("column", "held by", "meaning"), rows + maps)
 
 

@@ -12,6 +12,7 @@ from schemas.kpis import Kpi
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, QUEUE_COLUMNS
 from schemas.records import RecordEvent
 from schemas.times import from_ms, iso, to_ms
+from sinks.pane_sql import CLEAN, QUARTER_S, Span, of_minutes, of_quarters
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -246,10 +247,13 @@ def series(client: Client, question: SeriesQuestion, kpi: Kpi) -> list[MinuteRow
     columns = _columns_of(kpi, question.owner)
     if not columns or not question.ids:
         return []
-    step = "toStartOfDay(minute, {zone:String})" if question.zone else "toStartOfMinute(minute)"
-    sql = _minutes_sql(question.owner, columns, "''", step, f" AND {question.column} IN {{ids:Array(String)}}")
-    values = {"from": _s(question.from_ms), "to": _s(question.to_ms), "ids": list(question.ids)}
-    return _minutes(client, sql, columns, values | ({"zone": question.zone} if question.zone else {}))
+    asked = f"{question.column} IN {{ids:Array(String)}}"
+    values: dict[str, Any] = {"from": _s(question.from_ms), "to": _s(question.to_ms), "ids": list(question.ids)}
+    if question.zone:
+        values["zone"] = question.zone
+        return _minutes(client, _days_sql(question.owner, columns, asked), columns, values)
+    sql = _minutes_sql(question.owner, columns, "''", "toStartOfMinute(minute)", f" AND {asked}")
+    return _minutes(client, sql, columns, values)
 
 
 def known_ids(client: Client, kind: str) -> list[str]:
@@ -282,6 +286,24 @@ def _columns_of(kpi: Kpi, owner: str) -> tuple[str, ...]:
         column = term.replace(">", "<=").partition("<=")[0]
         wanted += [column, f"{column}_waits"] if column != term else [column]
     return tuple(dict.fromkeys(column for column in wanted if column in known))
+
+
+def _days_sql(owner: str, columns: Sequence[str], where: str) -> str:
+    """Sums by local day: of quarter hours where these hold everything, of minutes elsewhere."""
+    names = ", ".join(columns)
+    sums = ", ".join(f"{'sumForEach' if column in WAITS else 'sum'}({column})" for column in columns)
+    span = Span(
+        "toDateTime({from:Int64}, 'UTC')",
+        "toDateTime({to:Int64}, 'UTC')",
+        f"timezoneOffset(toDateTime({{from:Int64}}, {{zone:String}})) % {QUARTER_S} = 0",
+    )
+    return (
+        f"WITH {CLEAN}"
+        f" SELECT '' AS subject, toInt64(toUnixTimestamp(toStartOfDay(at, {{zone:String}}))) AS at_s, {sums}"
+        f" FROM (SELECT quarter AS at, {names} FROM {owner}_quarters FINAL WHERE {of_quarters(span)} AND {where}"
+        f" UNION ALL SELECT minute AS at, {names} FROM {owner}_minutes FINAL WHERE {of_minutes(span)} AND {where})"
+        " GROUP BY subject, at_s ORDER BY subject, at_s"
+    )
 
 
 def _minutes_sql(owner: str, columns: Sequence[str], subject: str, step: str, where: str) -> str:

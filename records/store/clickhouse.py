@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("stream", "sequence", "id", "kind", "at", "by", "command", "record", "version", "body", "previous", "hash")
 STREAMS_PER_QUERY = 1_000
+_PASSING = frozenset({159, 202, 209, 210, 241, 242, 243, 252})
+"""Codes that pass: out of time, queries, network, memory, disk or parts; read-only for now."""
 
 ENTRIES = f"""
 SELECT {", ".join("toUnixTimestamp64Milli(at)" if name == "at" else name for name in COLUMNS)}
@@ -67,10 +69,12 @@ def entry_of(row: Sequence[Any]) -> RecordEvent:
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Say `Unavailable` where the client says that nobody answered."""
-    from clickhouse_connect.driver.exceptions import OperationalError
+    """Say `Unavailable` where nobody answered, or where the answer mends by itself."""
+    from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        if not isinstance(error, OperationalError) and error.code not in _PASSING:
+            raise
         raise Unavailable(f"ClickHouse does not answer: {' '.join(str(error).split())[:300]}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import typer
 from typer.testing import CliRunner, Result
 
 from floorpulse import backup as module
-from floorpulse.backup import place_in_log, wait_for_workers
+from floorpulse.backup import place_in_log, take_place, wait_for_workers
 from floorpulse.cli import backup
 from floorpulse.embedded import gate
 from floorpulse.embedded.floor import LOCK_FILE
 from floorpulse.revisions import newest_revisions
+from floorpulse.settings import Settings
+from floorpulse.wiring import clickhouse_client
 from schemas.errors import InputError
 from schemas.topics import WORKER_GROUP
 from sinks.backup_files import Manifest, Mark, new_folder, write_manifest
+from sinks.schema import apply_schema
 
 Run = Callable[..., Result]
 
@@ -124,3 +128,25 @@ def test_the_newest_revision_is_taken_whole() -> None:
         "registry": (2, {("sites", "main"): {"v": ""}, ("people", "a1"): {"v": "new"}}),
         "rules": (7, {("rules", "rules.yaml"): {"v": "text"}}),
     }
+
+
+def test_what_was_loaded_takes_the_place_of_the_database(own_database: Settings) -> None:
+    """Views read the new tables, and what feeds a table on every insert feeds the new one."""
+    client = clickhouse_client(own_database, database="default")
+    name = own_database.clickhouse_database
+    apply_schema(client, name)
+    client.insert("gaps", [["floor.events", 0, 1, 2]], column_names=["topic", "partition", "from_offset", "to_offset"])
+    apply_schema(client, f"{name}_restoring")
+
+    take_place(client, f"{name}_restoring", own_database)
+
+    now = clickhouse_client(own_database)
+    now.insert("agent_minutes", [["a1", datetime(2026, 3, 2, tzinfo=UTC)]], column_names=["agent", "minute"])
+    feeders = now.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'MaterializedView'"
+    ).result_rows
+    databases = now.query("SELECT count() FROM system.databases WHERE startsWith(name, {n:String})", {"n": name})
+    assert (len(feeders), databases.result_rows) == (2, [(1,)])
+    assert now.query("SELECT count() FROM pane_days").result_rows == [(1,)]
+    assert now.query("SELECT count() FROM gaps").result_rows == [(0,)]
+    assert now.query("SELECT count() FROM events_current").result_rows == [(0,)]

@@ -111,6 +111,38 @@ def panes_of(engine: Any) -> Any:
     return {place: found for place, found in panes(engine).items() if any(found[0].values())}
 
 
+def test_rolled_up_days_stay_clean(client: Client, empty: Client, tmp_path: Path) -> None:
+    """They are read from quarter hours, and once their minutes expire from nowhere else."""
+    flushed(client, new_engine(event_clock=False), handled(0, 0.1), away(1, 0.5))
+    _roll_up(client)
+
+    load(empty, tmp_path / "b", backup(client, tmp_path / "b"))
+
+    assert empty.query("SELECT toString(day) FROM clean_days").result_rows == [("2026-03-02",)]
+
+
+def test_days_that_are_folded_again_are_rolled_up_again(client: Client, empty: Client, tmp_path: Path) -> None:
+    """Their quarter hours may hold what stood above the checkpoint."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, handled(0, 0.1))
+    with pytest.raises(Crash):
+        flushed(client, engine, handled(1, 0.2), step="after_panes")
+    _roll_up(client)
+
+    load(empty, tmp_path / "b", backup(client, tmp_path / "b"))
+
+    assert client.query("SELECT count() FROM clean_days").result_rows == [(1,)]
+    assert empty.query("SELECT count() FROM clean_days").result_rows == [(0,)]
+
+
+def _roll_up(client: Client) -> None:
+    """Say that every day was rolled up as it stands."""
+    client.command(
+        "INSERT INTO rolled_days (day, rolled_at, covers, panes)"
+        " SELECT day, now64(3), max(last_stored), sum(panes) FROM pane_days GROUP BY day"
+    )
+
+
 def test_a_backup_before_the_first_flush_is_empty(client: Client, empty: Client, tmp_path: Path) -> None:
     """A floor without events can be kept too."""
     manifest = backup(client, tmp_path / "b")

@@ -66,7 +66,8 @@ def test_without_minutes_a_quarter_hour_counts_where_it_began(client: Client) ->
     """When its minutes have expired nothing is lost: the whole quarter hour is that of the team at its start."""
     client.command("TRUNCATE TABLE agent_minutes SYNC")
     client.command("TRUNCATE TABLE pane_days SYNC")
-    client.command("INSERT INTO pane_days VALUES ('2026-03-02', '2026-03-02 13:00:00', '2026-03-02 13:00:00')")
+    long_ago = "rolled_at - INTERVAL 40 DAY"
+    client.command(f"INSERT INTO pane_days SELECT day, {long_ago}, {long_ago}, panes FROM rolled_days FINAL")
 
     move(client, "12:07")
 

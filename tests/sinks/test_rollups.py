@@ -99,7 +99,7 @@ def test_minutes_that_expired_take_nothing_away(client: Client, put_agent: Put) 
 
 def test_no_pane_is_lost_or_doubled_while_days_are_rolled(client: Client, clickhouse: Settings, put_agent: Put) -> None:
     """A question that is asked while days turn clean and dirty has every pane once: it knows one list of clean days."""
-    for day in range(2, 10):
+    for day in (2, 3):
         put_agent("a1", f"2026-03-{day:02}T10:01", handled=1)
     over = threading.Event()
     turning = threading.Thread(target=_turn_clean_and_dirty, args=(clickhouse, client.database, over))
@@ -107,18 +107,18 @@ def test_no_pane_is_lost_or_doubled_while_days_are_rolled(client: Client, clickh
     start, end = (to_ms(datetime(2026, 3, day, tzinfo=UTC)) for day in (1, 11))
     question = Question("agent", start, end, ZoneInfo("UTC"), figures=("handled",))
 
-    found = [read_kpis(client, question)[0]["handled"] for _ in range(15)]
+    found = [read_kpis(client, question)[0]["handled"] for _ in range(12)]
 
     over.set()
     turning.join()
-    assert found == [8] * 15
+    assert found == [2] * 12
 
 
 def _turn_clean_and_dirty(clickhouse: Settings, database: str | None, over: threading.Event) -> None:
     """Roll all days up, store one pane of each again, and so on: by a client of its own."""
     client = clickhouse_client(clickhouse, database=database)
     names = ["agent", "minute", "queue", "channel", "version", "handled"]
-    panes = [["a1", datetime(2026, 3, day, 10, 1, tzinfo=UTC), "", "voice", 1, 1] for day in range(2, 10)]
+    panes = [["a1", datetime(2026, 3, day, 10, 1, tzinfo=UTC), "", "voice", 1, 1] for day in (2, 3)]
     while not over.is_set():
         roll_up(client, settle_ms=0)
         client.insert("agent_minutes", panes, column_names=names)

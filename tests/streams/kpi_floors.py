@@ -49,6 +49,7 @@ _CHANNELS: Any = st.sampled_from(["voice", "chat"])
 _AT: Any = st.one_of(
     st.integers(0, 12 * HOUR_MS),
     st.integers(0, 500).map(lambda minute: minute * MINUTE_MS),
+    st.integers(27 * HOUR_MS, 30 * HOUR_MS),
     st.integers(0, 40 * HOUR_MS),
 )
 _DELAYS: Any = st.sampled_from([0, 0, 0, 0, 1_000, 20_000, 10 * MINUTE_MS, 100 * MINUTE_MS, 30 * HOUR_MS])

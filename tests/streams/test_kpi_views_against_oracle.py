@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +18,7 @@ from floorpulse.wiring import clickhouse_client
 from schemas.registry import Registry
 from schemas.times import day_start, from_ms
 from sinks.registry import store_registry
+from sinks.rollups import roll_up
 from sinks.schema import apply_schema
 from tests.streams.kpi_facts import By, Places, buckets, facts_of, slices
 from tests.streams.kpi_floors import Story, stories
@@ -32,9 +33,10 @@ from tests.streams.test_kpis_against_oracle import (
     as_floats,
     catalogue,
     first_difference,
-    folded,
+    items_of,
 )
 
+Rolled = Literal["never", "halfway", "at the end"]
 ZONES = ("Europe/Berlin", "Asia/Kolkata")
 OF_AGENTS_TIME = {
     "occupancy", "utilization", "shrinkage", "adherence", "adherence_graced", "conformance", "login_s", "ready_s",
@@ -56,6 +58,8 @@ NOT_OF: dict[By, set[str]] = {
     "site": set(),
 }
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def client(clickhouse: Settings) -> Iterator[Client]:
@@ -75,12 +79,20 @@ def empty(client: Client) -> None:
         client.command(f"TRUNCATE TABLE `{table}` SYNC")
 
 
-def stored(client: Client, story: Story, steps: list[str]) -> None:
-    """Fold a story into an empty ClickHouse, with its registry."""
+def stored(client: Client, story: Story, steps: list[str], rolled: Rolled = "never") -> None:
+    """Fold a story into an empty ClickHouse, with its registry; days may be rolled up before the rest of it comes."""
     empty(client)
     store_registry(client, story.floor, "tests", from_ms(story.dawn))
     run = Run(new_engine(event_clock=False, registry=Registry(story.floor)), SqlShelf(client=client))
-    folded(run, story, steps, 0, event_clock=False)
+    items = items_of(story, event_clock=False)
+    run.fold(items[: len(items) // 2], steps)
+    run.finish()
+    if rolled == "halfway":
+        roll_up(client, settle_ms=0)
+    run.fold(items[len(items) // 2 :], steps)
+    run.finish()
+    if rolled == "at the end":
+        roll_up(client, settle_ms=0)
 
 
 def whole_days(story: Story, zone: ZoneInfo) -> tuple[int, int]:
@@ -133,12 +145,13 @@ def _one(by: By) -> str:
     zone=st.sampled_from(ZONES),
     step_s=st.sampled_from([1_800, 86_400]),
     limits=st.sampled_from(LIMITS),
+    rolled=st.sampled_from(get_args(Rolled)),
 )
 def test_every_view_equals_the_recomputation(
-    client: Client, story: Story, steps: list[str], zone: str, step_s: int, limits: tuple[int, int]
+    client: Client, story: Story, steps: list[str], zone: str, step_s: int, limits: tuple[int, int], rolled: Rolled
 ) -> None:
-    """By half hour or local day, over changes of the clocks, for each kind of group that has a view."""
-    stored(client, story, steps)
+    """By half hour or local day, over changes of the clocks, from minutes and quarter hours, for each kind of group."""
+    stored(client, story, steps, rolled)
     place = ZoneInfo(zone)
     facts = facts_of(story.log(event_clock=False), story.end)
     places, terms = Places(story.floor), Terms(story.floor, *limits)

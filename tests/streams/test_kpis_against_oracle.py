@@ -44,21 +44,21 @@ def catalogue() -> dict[str, Kpi]:
     return KPIS | {f"service_level_{variant}": service_level(variant) for variant in SERVICE_LEVEL_VARIANTS}
 
 
-def run_of(story: Story, steps: list[str], restart_at: int, *, event_clock: bool) -> Run:
-    """An engine over the story's log up to its end that flushes at the steps and is started anew once."""
-    run = Run(new_engine(event_clock=event_clock, registry=Registry(story.floor)))
-    return folded(run, story, steps, restart_at, event_clock=event_clock)
-
-
-def folded(run: Run, story: Story, steps: list[str], restart_at: int, *, event_clock: bool) -> Run:
-    """A run that was given the story's log up to its end; after `restart_at` records (0: never) it is started anew."""
+def items_of(story: Story, *, event_clock: bool) -> list[Item]:
+    """The log of a story, with a tick at its end."""
     items = [item_of(sent) for sent in story.log(event_clock=event_clock)]
+    return [*items, Item(len(items), story.end, b"", b"", Ticked(at=from_ms(story.end)))]
+
+
+def run_of(story: Story, steps: list[str], restart_at: int, *, event_clock: bool) -> Run:
+    """An engine over the log of a story that flushes at the steps and starts anew after `restart_at` (0: never)."""
+    run = Run(new_engine(event_clock=event_clock, registry=Registry(story.floor)))
+    items = items_of(story, event_clock=event_clock)
     run.fold(items[:restart_at], steps)
     if restart_at:
         run.finish()
         run = restarted(run)
-    end = Item(len(items), story.end, b"", b"", Ticked(at=from_ms(story.end)))
-    run.fold([*items[restart_at:], end], steps)
+    run.fold(items[restart_at:], steps)
     run.finish()
     return run
 

@@ -16,7 +16,8 @@ from sources.readers.simulator.engine import Simulator
 from sources.readers.simulator.spec import FloorSpec
 from streams.core.log import Item
 from streams.core.partition import PartitionEngine
-from streams.core.subject import fold_all
+from streams.core.spans import EVER, TTL_MS
+from streams.core.subject import AgentTime, fold
 from tests.streams.judges import Notes
 
 OPENED = 1_772_438_400_000
@@ -24,6 +25,7 @@ OPENED = 1_772_438_400_000
 HOURS = 24
 SPEC = FloorSpec(teams=100, team_size=10, calls_per_agent_hour=1.0)
 """A quiet floor of 1,000 agents: the day is as long as any other, with fewer changes of state an hour."""
+STATES = frozenset(STATE_COLUMN.values())
 FLUSH_EACH = 500
 LIVE = 40
 """So many agents of the day go through a live engine as well: windows that slide each minute take their time."""
@@ -74,15 +76,18 @@ def live(day: Day) -> dict[str, Minutes]:
 
 
 def by_fold(changes: Iterable[StateChanged]) -> Minutes:
-    """What the fold makes of an agent's day."""
-    minutes = fold_all(enumerate(changes), 0).minutes
-    found = {minute: sum(in_states(pane.sums) for pane in cells.values()) for minute, cells in minutes.items()}
+    """What the fold makes of an agent's day, change by change."""
+    time, found = AgentTime(), defaultdict[int, int](int)
+    for offset, change in enumerate(changes):
+        for delta in fold(change, offset, time, EVER).deltas:
+            found[delta.minute] += delta.sign * in_states(delta.sums)
+        time.timeline.prune(to_ms(change.at) - TTL_MS)
     return {minute: ms for minute, ms in found.items() if ms}
 
 
 def in_states(sums: dict[str, int]) -> int:
     """Time in all states but offline, ms."""
-    return sum(sums.get(column, 0) for column in STATE_COLUMN.values())
+    return sum(ms for column, ms in sums.items() if column in STATES)
 
 
 def logged_in(changes: Iterable[StateChanged]) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -18,15 +19,28 @@ from tests.traps.telling import Telling, at
 MakeTelling = Callable[..., Telling]
 
 
-@pytest.fixture(scope="module")
-def database(clickhouse: Settings) -> Iterator[Client]:
-    """A client on a database of the module's own, with all tables and views."""
+@contextmanager
+def tables(clickhouse: Settings) -> Iterator[Client]:
+    """A client on a database with all tables and views, which is gone at the end of the context."""
     name = f"traps_{uuid.uuid4().hex}"
     client = clickhouse_client(clickhouse, database="default")
     apply_schema(client, name)
     yield client
     client.command(f"DROP DATABASE {name} SYNC")
     client.close()
+
+
+def told_to(client: Client, floor: Floor) -> Telling:
+    """A floor whose facts go into a database, with its registry there."""
+    store_registry(client, floor, "tests", at("2020-01-01T00:00"))
+    return Telling(floor, client)
+
+
+@pytest.fixture(scope="module")
+def database(clickhouse: Settings) -> Iterator[Client]:
+    """A client on a database of the module's own."""
+    with tables(clickhouse) as client:
+        yield client
 
 
 @pytest.fixture
@@ -43,8 +57,6 @@ def stored(client: Client) -> MakeTelling:
     """Makes a floor whose facts go into ClickHouse."""
 
     def make(floor: Floor | None = None) -> Telling:
-        known = floor or Floor()
-        store_registry(client, known, "tests", at("2020-01-01T00:00"))
-        return Telling(known, client)
+        return told_to(client, floor or Floor())
 
     return make

@@ -11,6 +11,7 @@ from schemas.events import FloorEvent, Ticked, encode
 from schemas.kpis import KPIS, value
 from schemas.registry import Floor, Registry
 from schemas.times import MINUTE_MS, to_ms
+from sinks.kpi_rows import Question, read_kpis
 from sources.core.parsed import content_hash
 from streams.core.log import Item
 from streams.core.subject import Subject
@@ -76,8 +77,6 @@ class Telling:
 
     def ask(self, by: Any, first: str, last: str, zone: str = "UTC", **more: Any) -> list[dict[str, Any]]:
         """Rows of a KPI view over [first, last), local times of the zone."""
-        from sinks.kpi_rows import Question, read_kpis
-
         assert self.client is not None
         self.run.finish()
         span = (to_ms(at(first, zone)), to_ms(at(last, zone)))

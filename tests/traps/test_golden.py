@@ -118,7 +118,7 @@ def test_golden_attribution_by_wall_clock(stored: MakeTelling) -> None:
     floor = stored()
     floor.tell(*call_of_52_minutes())
 
-    halves = floor.ask("agent", *FIVE, step_s=1_800)
+    halves = floor.ask("agent", *FIVE, step_s=1_800, figures=("engaged_s",))
 
     sums = [floor.sums(row["from"][:16], row["to"][:16])["on_contact_ms"] for row in halves]
     assert [ms / 60_000 for ms in sums] == [7, 30, 15]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -9,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from floorpulse.settings import Settings
 from schemas.events import FloorEvent
 from schemas.registry import Client, Floor, Membership, Person, Queue, Site, Team
 from schemas.times import day_end, day_start, from_ms
-from tests.traps.conftest import MakeTelling
+from tests.traps.conftest import MakeTelling, tables, told_to
 from tests.traps.facts import answered, handled, state
 from tests.traps.telling import Telling, at
 from tests.traps.test_traps_time import shift
@@ -25,6 +27,8 @@ DAYS = [
     ("Asia/Kolkata", "2026-03-02", 24),
 ]
 STEPS = [86_400, 1_800, 900]
+Day = tuple[Telling, str, str, int]
+"""Floor, zone, day, hours."""
 
 
 def floor_in(zone: str) -> Floor:
@@ -49,13 +53,14 @@ def busy_day(day: str, zone: str) -> list[FloorEvent]:
     return sorted(told, key=lambda event: event.at)
 
 
-@pytest.fixture(params=DAYS, ids=lambda given: f"{given[0]} {given[1]}")
-def told(request: pytest.FixtureRequest, stored: MakeTelling) -> tuple[Telling, str, str, int]:
+@pytest.fixture(scope="module", params=DAYS, ids=lambda given: f"{given[0]} {given[1]}")
+def told(request: pytest.FixtureRequest, clickhouse: Settings) -> Iterator[Day]:
     """A busy day of a site: floor, zone, day, hours."""
     zone, day, hours = request.param
-    floor = stored(floor_in(zone))
-    floor.tell(*busy_day(day, zone))
-    return floor, zone, day, hours
+    with tables(clickhouse) as client:
+        floor = told_to(client, floor_in(zone))
+        floor.tell(*busy_day(day, zone))
+        yield floor, zone, day, hours
 
 
 def length_s(row: dict[str, Any]) -> float:
@@ -64,7 +69,7 @@ def length_s(row: dict[str, Any]) -> float:
 
 
 @pytest.mark.parametrize("step_s", STEPS)
-def test_trap_h_buckets_have_no_gap_and_nothing_twice(told: tuple[Telling, str, str, int], step_s: int) -> None:
+def test_trap_h_buckets_have_no_gap_and_nothing_twice(told: Day, step_s: int) -> None:
     """
     Buckets of a local day follow each other from midnight to midnight, and each holds its own part of every sum.
 
@@ -87,7 +92,7 @@ def test_trap_h_buckets_have_no_gap_and_nothing_twice(told: tuple[Telling, str, 
 
 
 @pytest.mark.parametrize("by", ["team", "queue", "client", "site"])
-def test_trap_h_every_group_has_the_same_half_hours(told: tuple[Telling, str, str, int], by: str) -> None:
+def test_trap_h_every_group_has_the_same_half_hours(told: Day, by: str) -> None:
     """Views by team, queue, client and site cut the day at the same instants; nothing is lost between them."""
     floor, zone, day, hours = told
     following = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
@@ -100,7 +105,7 @@ def test_trap_h_every_group_has_the_same_half_hours(told: tuple[Telling, str, st
     assert (len(naive_labels) < len(rows)) == (hours == 25)
 
 
-def test_trap_h_the_site_day_of_rules_has_as_many_hours(told: tuple[Telling, str, str, int]) -> None:
+def test_trap_h_the_site_day_of_rules_has_as_many_hours(told: Day) -> None:
     """The sums that rules over a day are judged by are those of the local day, whatever its length."""
     floor, _, day, hours = told
 
