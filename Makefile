@@ -1,4 +1,4 @@
-# make install | demo | test | lint | bench; each makes .venv when it is not there.
+# make install | demo | test | soak | lint | bench; each makes .venv when it is not there.
 # make demo ARGS="--until-done", make test ARGS="tests/web -x"
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: install demo test lint bench
+.PHONY: install demo test soak lint bench
 .NOTPARALLEL:
 
 install: $(READY)
@@ -34,6 +34,9 @@ lint: $(READY)
 test: lint
 	@$(BIN)/pytest $(ARGS)
 
+soak: $(READY)
+	@$(BIN)/pytest tests/faults --soak $(ARGS)
+
 bench: $(READY)
-	@if ls benchmarks/*.py >/dev/null 2>&1; then $(BIN)/python -m benchmarks $(ARGS); \
-	else echo "benchmarks/ is empty: nothing to measure yet"; fi
+	@$(BIN)/python -c 'import psutil' 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,1 @@
+"""Speed measured: floorpulse and its peers on the same events, the same broker and the same machine."""
