@@ -133,6 +133,7 @@ def test_the_keys_move_through_the_inbox(page: Page, stored_floor: Any, fired: C
     expect(page.locator("#live-words")).to_contain_text("live")
     page.keyboard.press("a")
     expect(page.locator("#detail")).to_contain_text("lead has it")
+    expect(page.locator("#live-words")).to_contain_text("live")  # the page was loaded anew, its keys with it
     page.keyboard.press("?")
 
     expect(page.get_by_role("dialog")).to_be_visible()
