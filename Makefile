@@ -32,7 +32,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(READY)
 	@$(BIN)/pytest tests/faults --soak $(ARGS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.kpi_terms import DEFAULT_LIMITS, NO_CODES, Codes, Limits, columns_of, term_sql, term_value
+from schemas.kpi_terms import DEFAULT_LIMITS, NO_CODES, Codes, Limits, columns_of, term_sql, term_value, waits_of
 from schemas.panes import Sums
 
 Unit = Literal["count", "share", "s", "points", "per_hour", "ratio"]
@@ -47,6 +47,11 @@ class Kpi:
     def columns(self) -> frozenset[str]:
         """The pane columns it is made from: who holds them all can be asked for it."""
         return frozenset(column for term in self.numerator + self.denominator for column in columns_of(term))
+
+    @property
+    def counted_waits(self) -> frozenset[str]:
+        """The arrays of counted waits that its limits are looked up in."""
+        return frozenset(name for term in self.numerator + self.denominator for name in waits_of(term))
 
 
 def parts(kpi: Kpi, sums: Sums, limits: Limits = DEFAULT_LIMITS, codes: Codes = NO_CODES) -> tuple[int, int]:

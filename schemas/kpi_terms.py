@@ -231,7 +231,7 @@ def term_sql(term: str, threshold: str = "threshold_s", short: str = "short_s") 
     if not sign:
         return f"toInt64({column})"
     edge = threshold if limit == "T" else short
-    counted = f"toInt64(arraySum(arraySlice({column}_waits, 1, indexOf({list(THRESHOLDS_S)}, {edge}))))"
+    counted = f"toInt64(arraySum(arraySlice({waits_of(term)[0]}, 1, indexOf({list(THRESHOLDS_S)}, {edge}))))"
     return counted if sign == "<=" else f"(toInt64({column}) - {counted})"
 
 
@@ -249,6 +249,12 @@ def columns_of(term: str) -> tuple[str, ...]:
     if term in DERIVED:
         return DERIVED[term].columns
     return (_split(term)[0],)
+
+
+def waits_of(term: str) -> tuple[str, ...]:
+    """The array of counted waits that a term with a limit is made from."""
+    column, sign, _limit = _split(term.removeprefix("-"))
+    return (f"{column}_waits",) if sign else ()
 
 
 def _split(term: str) -> tuple[str, str, str]:

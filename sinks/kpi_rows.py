@@ -1,4 +1,4 @@
-"""KPIs read from the views, as the rows that people and programs are shown."""
+"""KPIs read by the SELECT of their views, as the rows that people and programs are shown."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from schemas.kpi_terms import DEFAULT_LIMITS, Limits
 from schemas.kpis import DEFAULT_VARIANT, KPIS, Variant
 from schemas.times import from_ms
 from sinks.kpi_groups import GROUPS, By
+from sinks.kpi_views import kpi_select
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -71,20 +72,24 @@ def read_kpis(client: Client, question: Question) -> list[dict[str, Any]]:
     listed = ", ".join(
         ("toUnixTimestamp(opened_at)", "toUnixTimestamp(closed_at)", *figures.values(), *counted.values())
     )
+    asked = kpi_select(question.by, figures.values())
     result = client.query(
-        f"SELECT {question.by}, {listed} FROM kpi_{question.by}({_arguments(question)})"
-        f" ORDER BY {question.by}, opened_at",
-        parameters={"only": question.only},
+        f"SELECT {question.by}, {listed} FROM (\n{asked}\n) ORDER BY {question.by}, opened_at",
+        parameters=_parameters(question),
     )
     return [_row(question, row, tuple(figures), tuple(counted)) for row in result.result_rows]
 
 
-def _arguments(question: Question) -> str:
-    first, last = (from_ms(ms).strftime("%Y-%m-%d %H:%M:%S") for ms in (question.from_ms, question.to_ms))
-    return (
-        f"from = '{first}', to = '{last}', step_s = {question.step_s}, zone = '{question.zone.key}',"
-        f" threshold_s = {question.limits.threshold_s}, short_s = {question.limits.short_s}, only = {{only:String}}"
-    )
+def _parameters(question: Question) -> dict[str, object]:
+    return {
+        "from": f"{from_ms(question.from_ms):%Y-%m-%d %H:%M:%S}",
+        "to": f"{from_ms(question.to_ms):%Y-%m-%d %H:%M:%S}",
+        "step_s": question.step_s,
+        "zone": question.zone.key,
+        "threshold_s": question.limits.threshold_s,
+        "short_s": question.limits.short_s,
+        "only": question.only,
+    }
 
 
 def _column(name: str, variant: Variant) -> str:

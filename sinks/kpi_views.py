@@ -9,7 +9,8 @@ of 23 and 25 hours have no gap and nothing twice.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from schemas.kpi_terms import DERIVED, term_sql
 from schemas.kpis import SERVICE_LEVEL_VARIANTS, Kpi, service_level, sql_parts, sql_value
@@ -49,24 +50,62 @@ _OF_QUEUE: dict[By, tuple[str, str]] = {
 
 
 def kpi_view(by: By) -> str:
-    """The SELECT of the view `kpi_<by>`."""
+    """The SELECT of the view `kpi_<by>`: every KPI and every sum of the group."""
     group = GROUPS[by]
-    figures = [f"    {sql} AS {name}" for name, sql in _figures(group)]
+    return _select(Figures(group, tuple(_kpis(group)), quantiles=True))
+
+
+def kpi_select(by: By, figures: Iterable[str]) -> str:
+    """
+    The same SELECT for some figures of `kpi_columns` only, over the sums that these need.
+
+    The whole view takes ClickHouse longer to plan than a month of a floor takes it to read.
+    """
+    wanted = set(figures)
+    group = GROUPS[by]
+    kpis = tuple(kpi for kpi in _kpis(group) if kpi.id in wanted)
+    needed = {name for kpi in kpis for name in kpi.columns} | {name for kpi in kpis for name in kpi.counted_waits}
+    columns, waits, maps = (
+        tuple(name for name in names if name in needed) for names in (group.columns, group.waits, group.maps)
+    )
+    return _select(Figures(replace(group, columns=columns, waits=waits, maps=maps), kpis))
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a SELECT gives of each group and bucket."""
+
+    group: Group
+    """Its sums are the columns that are read."""
+    kpis: tuple[Kpi, ...]
+    quantiles: bool = False
+    """Whether the quantiles of the handle time too."""
+
+
+def _select(wanted: Figures) -> str:
+    group = wanted.group
+    columns = [
+        f"SELECT grp AS {group.kind}",
+        f"    toDateTime(opened_s, {_ZONE}) AS opened_at",
+        f"    toDateTime({_closed()}, {_ZONE}) AS closed_at",
+        *(f"    {column}" for column in group.sums),
+        *(f"    {sql} AS {name}" for name, sql in _figures(wanted)),
+    ]
     return "\n".join(
         [
             f"WITH {_scalars(group)}",
-            "SELECT",
-            f"    grp AS {by},",
-            f"    toDateTime(opened_s, {_ZONE}) AS opened_at,",
-            f"    toDateTime({_closed()}, {_ZONE}) AS closed_at,",
-            "".join(f"    {column},\n" for column in group.sums) + ",\n".join(figures),
-            f"FROM (\nSELECT *,\n{_derived(group)}\nFROM (\n{_sums(group)}\n)\n)",
+            _listed(columns),
+            f"FROM (\nSELECT {_derived(wanted.kpis)}\nFROM (\n{_sums(wanted)}\n)\n)",
             f"WHERE {_refused('threshold_s', _T)}",
             f"  AND {_refused('short_s', _S)}",
             f"  AND throwIf({_STEP} > 86400 OR ({_STEP} > 0 AND 86400 % greatest({_STEP}, 1) != 0),",
             "    'step_s: expected 0 or seconds that divide a day of 86400') = 0",
         ]
     )
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ",\n".join(columns)
 
 
 def _refused(name: str, value: str) -> str:
@@ -83,20 +122,24 @@ def _scalars(group: Group) -> str:
     return ",\n".join(scalars)
 
 
-def _sums(group: Group) -> str:
-    return f"""SELECT grp,
-    toUInt32(if({_STEP} = 0, {_seconds(_FROM)}, greatest({_start()}, {_seconds(_FROM)}))) AS opened_s,
-{summing(group.sums)},
-    quantilesExactArray(0.5, 0.9)({TIMES}) AS handle_quantiles_ms
+def _sums(wanted: Figures) -> str:
+    opened = f"toUInt32(if({_STEP} = 0, {_seconds(_FROM)}, greatest({_start()}, {_seconds(_FROM)}))) AS opened_s"
+    lines = ["SELECT grp", f"    {opened}"]
+    if wanted.group.sums:
+        lines.append(summing(wanted.group.sums))
+    if wanted.quantiles:
+        lines.append(f"    quantilesExactArray(0.5, 0.9)({TIMES}) AS handle_quantiles_ms")
+    return f"""{_listed(lines)}
 FROM (
-{union(_rows(group))}
+{union(_rows(wanted))}
 )
 WHERE ({_ONLY} = '' OR grp = {_ONLY})
 GROUP BY grp, opened_s"""
 
 
-def _rows(group: Group) -> list[str]:
-    rows = Rows(_SPAN, (*group.sums, TIMES))
+def _rows(wanted: Figures) -> list[str]:
+    group = wanted.group
+    rows = Rows(_SPAN, (*group.sums, TIMES) if wanted.quantiles else group.sums)
     parts = []
     if group.kind in _PLACEMENTS:
         parts += agent_rows(rows, _PLACEMENTS[group.kind])
@@ -130,12 +173,11 @@ def _closed() -> str:
     return f"toUInt32(if({_STEP} = 0, {_seconds(_TO)}, least({bucket}, {_seconds(_TO)})))"
 
 
-def _derived(group: Group) -> str:
-    """Each term that is no plain column, once, under a name."""
-    terms = {term.removeprefix("-") for kpi in _kpis(group) for term in kpi.numerator + kpi.denominator}
-    return ",\n".join(
-        f"    {term_sql(term, _T, _S)} AS {_named(term)}" for term in sorted(terms) if _named(term) != term
-    )
+def _derived(kpis: Iterable[Kpi]) -> str:
+    """Everything, and each term that is no plain column, once, under a name."""
+    terms = {term.removeprefix("-") for kpi in kpis for term in kpi.numerator + kpi.denominator}
+    named = [f"{term_sql(term, _T, _S)} AS {_named(term)}" for term in sorted(terms) if _named(term) != term]
+    return _listed(["*", *named])
 
 
 def _named(term: str) -> str:
@@ -164,16 +206,17 @@ def _kpis(group: Group) -> list[Kpi]:
     return kpis
 
 
-def _figures(group: Group) -> list[tuple[str, str]]:
+def _figures(wanted: Figures) -> list[tuple[str, str]]:
     """(column, SQL) of each KPI with its n."""
     found: list[tuple[str, str]] = []
-    for kpi in map(_short, _kpis(group)):
+    for kpi in map(_short, wanted.kpis):
         if kpi.denominator:
             _top, bottom = sql_parts(kpi)
             found += [(kpi.id, sql_value(kpi)), (f"n_{kpi.id}", f"toInt64({bottom})")]
-        elif kpi.id not in group.columns:
+        elif kpi.id not in wanted.group.columns:
             found.append((kpi.id, sql_value(kpi)))
     return found + [
         (f"handle_p{part}_s", f"if(handled = 0, NULL, handle_quantiles_ms[{place}] / 1000)")
         for place, part in enumerate((50, 90), start=1)
+        if wanted.quantiles
     ]

@@ -76,9 +76,9 @@ def _roll(client: Client, day: date, stored: int, settle_ms: int) -> Rolled:
         client.command(_insert(panes, day, rolled_ms))
     client.insert(
         "rolled_days",
-        [[day, rolled_ms, rolled_ms - settle_ms, stored, kept]],
-        column_names=["day", "rolled_at", "covers", "panes", "kept"],
-        column_type_names=["Date", "DateTime64(3, 'UTC')", "DateTime64(3, 'UTC')", "UInt64", "UInt64"],
+        [[day, rolled_ms - settle_ms, stored, kept]],
+        column_names=["day", "covers", "panes", "kept"],
+        column_type_names=["Date", "DateTime64(3, 'UTC')", "UInt64", "UInt64"],
     )
     return Rolled(day, kept)
 

@@ -111,11 +111,11 @@ COMMENT 'UTC days that have minutes of agents or queues, and when these came: fe
 
 CREATE TABLE IF NOT EXISTS rolled_days (
     day Date COMMENT 'UTC day',
-    rolled_at DateTime64(3, 'UTC') COMMENT 'When it was rolled up into quarter hours',
+    rolled_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When its quarter hours stood',
     covers DateTime64(3, 'UTC') COMMENT 'Everything stored up to then is in them',
     panes UInt64 COMMENT 'How often one of its minutes had been stored by then: an insert that took long shows by it',
     kept UInt64 COMMENT 'Quarter hours that stayed as they were, as minutes of them had expired'
-) ENGINE = ReplacingMergeTree(rolled_at)
+) ENGINE = ReplacingMergeTree(covers)
 ORDER BY day
 COMMENT 'UTC days that were rolled up; clean_days are those to which nothing came since';
 

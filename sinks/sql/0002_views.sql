@@ -115,14 +115,14 @@ COMMENT 'Back-office tasks of the registry with their standard times';
 
 CREATE OR REPLACE VIEW clean_days (
     day Date COMMENT 'UTC day',
-    rolled_at DateTime64(3, 'UTC') COMMENT 'When it was rolled up',
+    rolled_at DateTime64(3, 'UTC') COMMENT 'When its quarter hours stood',
     has_minutes UInt8 COMMENT '1 while none of its minutes can have expired'
 ) AS
 SELECT day, rolled.rolled_at AS rolled_at, noted.oldest + INTERVAL {minutes_days} DAY > now64(3) AS has_minutes
 FROM (SELECT * FROM rolled_days FINAL) AS rolled
 INNER JOIN (SELECT day, min(first_stored) AS oldest, max(last_stored) AS newest, sum(panes) AS stored FROM pane_days GROUP BY day) AS noted USING (day)
-WHERE noted.newest <= rolled.covers AND noted.stored = rolled.panes
-COMMENT 'UTC days whose quarter hours hold everything: nothing was stored since they were rolled up';
+WHERE noted.newest <= rolled.covers AND noted.stored = rolled.panes AND toDateTime(rolled.rolled_at, 'UTC') < initialQueryStartTime()
+COMMENT 'UTC days whose quarter hours hold everything: nothing was stored since they were rolled up. A query sees a table as it was when the query began: a day that was rolled after that is not clean for it';
 
 CREATE OR REPLACE VIEW kpi_agent AS
 {kpi_agent}

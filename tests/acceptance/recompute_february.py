@@ -35,6 +35,8 @@ class Fact(NamedTuple):
     queue: str
     agent: str
     seconds: int = 0
+    since: datetime | None = None
+    """Of the handled: when the service began."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Cell:
     """Waits of the abandoned, s."""
     talks: list[int] = field(default_factory=list)
     """Of the handled, s."""
+    engaged_s: float = 0
+    """Time with at least one contact in hand."""
 
     def add(self, fact: Fact) -> None:
         """Count a fact."""
@@ -56,7 +60,7 @@ class Cell:
         else:
             {"answered": self.waits, "abandoned": self.given_up, "handled": self.talks}[fact.what].append(fact.seconds)
 
-    def figures(self) -> dict[str, int]:
+    def figures(self) -> dict[str, float]:
         """Counts, and sums of time in s."""
         return {
             "offered": self.offered,
@@ -69,6 +73,7 @@ class Cell:
             "answered_in_time": sum(wait <= THRESHOLD_S for wait in self.waits),
             "abandoned_in_time": sum(wait <= THRESHOLD_S for wait in self.given_up),
             "short": sum(talk <= SHORT_S for talk in self.talks),
+            "engaged_s": self.engaged_s,
         }
 
 
@@ -83,8 +88,8 @@ def _of_row(row: dict[str, str]) -> Iterator[Fact]:
     if row["outcome"] == "PHANTOM" or (row["outcome"] == "HANG" and row["q_start"] == "0:00:00"):
         return
     entry = _moment(row, "vru_entry", None)
-    ivr_end, begins, leaves, served_to = (
-        _moment(row, name, entry) for name in ("vru_exit", "q_start", "q_exit", "ser_exit")
+    ivr_end, begins, leaves, served_from, served_to = (
+        _moment(row, name, entry) for name in ("vru_exit", "q_start", "q_exit", "ser_start", "ser_exit")
     )
     queue, waited = row["type"], int(row["q_time"])
     offered_at = begins or ivr_end or entry
@@ -97,7 +102,8 @@ def _of_row(row: dict[str, str]) -> Iterator[Fact]:
         return
     agent = "" if row["server"] == "NO_SERVER" else row["server"]
     yield Fact("answered", offered_at + timedelta(seconds=waited), queue, agent, waited)
-    yield Fact("handled", served_to or left_at, queue, agent, int(row["ser_time"]) if served_to else 0)
+    talk_s = int(row["ser_time"]) if served_to else 0
+    yield Fact("handled", served_to or left_at, queue, agent, talk_s, served_from or served_to or left_at)
 
 
 def _moment(row: dict[str, str], name: str, entry: datetime | None) -> datetime | None:
@@ -113,15 +119,35 @@ def _moment(row: dict[str, str], name: str, entry: datetime | None) -> datetime 
 def cells(file: Path, by: By, step: timedelta) -> dict[tuple[str, datetime], Cell]:
     """(agent, queue or `main`, local start) -> what happened there. By agent only what an agent is known for counts."""
     found: dict[tuple[str, datetime], Cell] = defaultdict(Cell)
+    in_hand: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
     for fact in facts(file):
-        midnight = fact.at.replace(hour=0, minute=0, second=0)
-        start = midnight + (fact.at - midnight) // step * step
-        if by == "agent":
-            if fact.what == "handled" and fact.agent:
-                found[fact.agent, start].add(fact)
-        else:
-            found[fact.queue if by == "queue" else "main", start].add(fact)
+        if by != "agent":
+            found[fact.queue if by == "queue" else "main", _start(fact.at, step)].add(fact)
+        elif fact.what == "handled" and fact.agent:
+            found[fact.agent, _start(fact.at, step)].add(fact)
+            in_hand[fact.agent].append((fact.since or fact.at, fact.at))
+    for agent, times in in_hand.items():
+        for begins, ends in _union(times):
+            start = _start(begins, step)
+            while start < ends:
+                found[agent, start].engaged_s += (min(ends, start + step) - max(begins, start)).total_seconds()
+                start += step
     return dict(found)
+
+
+def _start(at: datetime, step: timedelta) -> datetime:
+    """The local start of the stretch that holds a time."""
+    midnight = at.replace(hour=0, minute=0, second=0)
+    return midnight + (at - midnight) // step * step
+
+
+def _union(times: list[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
+    """Stretches that are covered by at least one of some times."""
+    covered = min(begins for begins, _ in times)
+    for begins, ends in sorted(times):
+        if ends > max(begins, covered):
+            yield max(begins, covered), ends
+            covered = ends
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tests.acceptance.conftest import MakeFloor
 from tests.acceptance.floors import WholeFloor
 
 pytestmark = pytest.mark.timeout(600)
+
+Wait = Callable[[Callable[[], object]], None]
 
 FLOOR = """
 sites: [{id: main, timezone: UTC}]
@@ -107,14 +110,16 @@ def backup(floor: WholeFloor) -> Path:
 
 
 @pytest.fixture(scope="module")
-def before(floor: WholeFloor, backup: Path) -> dict[str, Any]:
+def before(floor: WholeFloor, backup: Path, wait_until: Wait) -> dict[str, Any]:
     """Everything as it was when ClickHouse was lost, long after the backup."""
+    wait_until(lambda: floor.ask("cases", "list"))
     (case,) = floor.ask("cases", "list")
     assert floor.run("cases", "acknowledge", case["id"], "--as", "lead").code == 0
     (floor.data.parent / "floor.yaml").write_text(FLOOR)
     assert floor.run("registry", "apply", str(floor.data.parent / "floor.yaml")).code == 0
     send(floor, [in_the_future(2), *handled(*range(9_000, 9_300))])
     send(floor, fatal(2))
+    wait_until(lambda: len(floor.ask("cases", "list")) == 2)
     return state_of(floor)
 
 

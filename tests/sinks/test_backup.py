@@ -139,7 +139,7 @@ def _roll_up(client: Client) -> None:
     """Say that every day was rolled up as it stands."""
     client.command(
         "INSERT INTO rolled_days (day, rolled_at, covers, panes)"
-        " SELECT day, now64(3), max(last_stored), sum(panes) FROM pane_days GROUP BY day"
+        " SELECT day, now64(3) - INTERVAL 1 SECOND, max(last_stored), sum(panes) FROM pane_days GROUP BY day"
     )
 
 

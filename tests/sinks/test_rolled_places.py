@@ -14,7 +14,7 @@ from schemas.registry import Floor, Membership, Person, Team
 from schemas.times import to_ms
 from sinks.kpi_rows import Question, read_kpis
 from sinks.registry import store_registry
-from sinks.rollups import roll_up
+from tests.sinks.rolling import rolled_up
 
 Put = Callable[..., None]
 MINUTES = {"12:00": 1, "12:06": 2, "12:07": 4, "12:14": 8, "12:15": 16}
@@ -40,7 +40,7 @@ def rolled(client: Client, put_agent: Put) -> None:
     """A day of a1 that is rolled up: contacts in both quarter hours around 12:07."""
     for clock, count in MINUTES.items():
         put_agent("a1", f"2026-03-02T{clock}", handled=count)
-    roll_up(client, settle_ms=0)
+    rolled_up(client)
 
 
 @pytest.mark.usefixtures("rolled")
@@ -103,7 +103,7 @@ def test_rolling_leaves_one_part_of_a_day(client: Client, put_agent: Put) -> Non
     """Minutes expire by parts, so a day that was rolled is one part: it expires as a whole, or stays."""
     put_agent("a1", "2026-03-02T12:20", handled=1)
 
-    roll_up(client, settle_ms=0)
+    rolled_up(client)
 
     parts = client.query(
         "SELECT table, count() FROM system.parts WHERE database = currentDatabase() AND active"

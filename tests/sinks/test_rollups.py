@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,11 +9,10 @@ from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.client import Client
 
-from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
 from schemas.times import to_ms
 from sinks.kpi_rows import Question, read_kpis
 from sinks.rollups import roll_up
+from tests.sinks.rolling import rolled_up
 
 Put = Callable[..., None]
 AGENT_FIGURES = ("handled", "aht_s", "away_s", "adherence", "quality")
@@ -40,40 +38,40 @@ def test_a_rolled_day_gives_the_same_figures(client: Client, put_agent: Put, put
     questions = [asked("agent"), asked("site"), asked("queue", figures=("offered", "service_level", "asa_s"))]
     before = [read_kpis(client, question) for question in questions]
 
-    rolled = roll_up(client, settle_ms=0)
+    rolled = rolled_up(client)
 
     assert [str(one.day) for one in rolled] == ["2026-03-02"]
     assert client.query("SELECT count() FROM clean_days").result_rows == [(1,)]
     client.command("TRUNCATE TABLE agent_minutes SYNC")  # so that nothing else than quarter hours can be read
     client.command("TRUNCATE TABLE queue_minutes SYNC")
     assert [read_kpis(client, question) for question in questions] == before
-    assert roll_up(client, settle_ms=0) == []
+    assert rolled_up(client) == []
 
 
 def test_what_comes_late_counts_at_once(client: Client, put_agent: Put) -> None:
     """A pane that is stored after its day was rolled is in the next figure, before anybody rolls again."""
     tell(put_agent)
-    roll_up(client, settle_ms=0)
+    rolled_up(client)
 
     put_agent("a1", "2026-03-02T10:20", handled=1, talk_ms=10_000)
 
     (row,) = read_kpis(client, asked("agent", step_s=86_400))
     assert row["handled"] == 8
-    assert [str(one.day) for one in roll_up(client, settle_ms=0)] == ["2026-03-02"]
+    assert [str(one.day) for one in rolled_up(client)] == ["2026-03-02"]
     assert read_kpis(client, asked("agent", step_s=86_400)) == [row]
 
 
 def test_an_insert_that_took_long_makes_its_day_dirty(client: Client, put_agent: Put) -> None:
     """A pane whose insert began before its day was rolled, and became visible after, is not left out."""
     tell(put_agent)
-    roll_up(client, settle_ms=0)
+    rolled_up(client)
     long_ago = datetime.now(UTC) - timedelta(minutes=5)
 
     put_agent("a1", "2026-03-02T10:20", handled=1, talk_ms=10_000, stored_at=long_ago)
 
     (row,) = read_kpis(client, asked("agent", step_s=86_400))
     assert row["handled"] == 8
-    assert len(roll_up(client, settle_ms=0)) == 1
+    assert len(rolled_up(client)) == 1
 
 
 def test_a_day_that_is_still_coming_is_not_rolled(client: Client, put_agent: Put) -> None:
@@ -86,40 +84,37 @@ def test_a_day_that_is_still_coming_is_not_rolled(client: Client, put_agent: Put
 def test_minutes_that_expired_take_nothing_away(client: Client, put_agent: Put) -> None:
     """A quarter hour whose minutes are gone stays as it was, whatever comes to its day later."""
     tell(put_agent)
-    roll_up(client, settle_ms=0)
+    rolled_up(client)
     client.command("TRUNCATE TABLE agent_minutes SYNC")
 
     put_agent("a1", "2026-03-02T10:16", handled=1, talk_ms=1_000)
-    (rolled,) = roll_up(client, settle_ms=0)
+    (rolled,) = rolled_up(client)
 
     assert rolled.kept == 1
     held = client.query("SELECT sum(handled) FROM agent_quarters FINAL").result_rows
     assert held == [(7,)]
 
 
-def test_no_pane_is_lost_or_doubled_while_days_are_rolled(client: Client, clickhouse: Settings, put_agent: Put) -> None:
-    """A question that is asked while days turn clean and dirty has every pane once: it knows one list of clean days."""
-    for day in (2, 3):
-        put_agent("a1", f"2026-03-{day:02}T10:01", handled=1)
-    over = threading.Event()
-    turning = threading.Thread(target=_turn_clean_and_dirty, args=(clickhouse, client.database, over))
-    turning.start()
-    start, end = (to_ms(datetime(2026, 3, day, tzinfo=UTC)) for day in (1, 11))
-    question = Question("agent", start, end, ZoneInfo("UTC"), figures=("handled",))
+def test_a_query_reads_minutes_of_what_was_rolled_after_it_began(client: Client, put_agent: Put) -> None:
+    """It sees the tables as they were at its start, when the quarter hours may not have been there."""
+    tell(put_agent)
+    roll_up(client, settle_ms=0)
+    client.command(
+        "ALTER TABLE rolled_days UPDATE rolled_at = now64(3) + INTERVAL 1 HOUR WHERE 1 SETTINGS mutations_sync = 1"
+    )
+    client.command("TRUNCATE TABLE agent_quarters SYNC")
 
-    found = [read_kpis(client, question)[0]["handled"] for _ in range(12)]
-
-    over.set()
-    turning.join()
-    assert found == [2] * 12
+    assert client.query("SELECT count() FROM clean_days").result_rows == [(0,)]
+    (row,) = read_kpis(client, asked("agent", step_s=86_400))
+    assert row["handled"] == 7
 
 
-def _turn_clean_and_dirty(clickhouse: Settings, database: str | None, over: threading.Event) -> None:
-    """Roll all days up, store one pane of each again, and so on: by a client of its own."""
-    client = clickhouse_client(clickhouse, database=database)
-    names = ["agent", "minute", "queue", "channel", "version", "handled"]
-    panes = [["a1", datetime(2026, 3, day, 10, 1, tzinfo=UTC), "", "voice", 1, 1] for day in (2, 3)]
-    while not over.is_set():
-        roll_up(client, settle_ms=0)
-        client.insert("agent_minutes", panes, column_names=names)
-    client.close()
+def test_a_roll_up_that_covers_less_changes_nothing(client: Client, put_agent: Put) -> None:
+    """Of two that roll a day at the same time the one that saw more stands, whichever is done last."""
+    tell(put_agent)
+    roll_up(client, settle_ms=0)
+    client.command(
+        "INSERT INTO rolled_days (day, covers, panes) SELECT day, covers - INTERVAL 1 MINUTE, 1 FROM rolled_days FINAL"
+    )
+
+    assert client.query("SELECT panes FROM rolled_days FINAL").result_rows == [(3,)]

@@ -13,8 +13,8 @@ from clickhouse_connect.driver.client import Client
 from schemas.registry import Alias, Floor, Membership, Person, Queue, Team
 from sinks.card_views import CARD_KPIS
 from sinks.registry import store_registry
-from sinks.rollups import roll_up
 from sinks.schema import apply_schema, statements
+from tests.sinks.rolling import rolled_up
 
 Put = Callable[..., None]
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -187,7 +187,7 @@ def test_cards_agree_with_the_kpi_views(client: Client, put_agent: Put, *, rolle
     put_agent("a1", "2026-03-02T12:00", handled=4, talk_ms=10_000, short_calls=3)
     put_agent("a2", "2026-03-02T11:45", handled=9)
     if rolled:
-        roll_up(client, settle_ms=0)
+        rolled_up(client)
     figures = ("handled", *CARD_KPIS)
     day = "from='2026-03-02', to='2026-03-03'"
     whole = f"{day}, step_s=86400, zone='UTC', threshold_s=20, short_s=5"

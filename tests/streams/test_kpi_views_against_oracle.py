@@ -18,8 +18,8 @@ from floorpulse.wiring import clickhouse_client
 from schemas.registry import Registry
 from schemas.times import day_start, from_ms
 from sinks.registry import store_registry
-from sinks.rollups import roll_up
 from sinks.schema import apply_schema
+from tests.sinks.rolling import rolled_up
 from tests.streams.kpi_facts import By, Places, buckets, facts_of, slices
 from tests.streams.kpi_floors import Story, stories
 from tests.streams.kpi_oracle import Terms, figures
@@ -88,11 +88,11 @@ def stored(client: Client, story: Story, steps: list[str], rolled: Rolled = "nev
     run.fold(items[: len(items) // 2], steps)
     run.finish()
     if rolled == "halfway":
-        roll_up(client, settle_ms=0)
+        rolled_up(client)
     run.fold(items[len(items) // 2 :], steps)
     run.finish()
     if rolled == "at the end":
-        roll_up(client, settle_ms=0)
+        rolled_up(client)
 
 
 def whole_days(story: Story, zone: ZoneInfo) -> tuple[int, int]:
