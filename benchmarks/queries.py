@@ -6,13 +6,17 @@ import random
 from collections.abc import Callable
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from benchmarks.events import PARTITIONS, simulator_of
 from benchmarks.results import Column, Result, quantile
 from benchmarks.scale import Scale
 from benchmarks.servers import running_floor
 from floorpulse.wiring import clickhouse_client
-from schemas.times import DAY_MS, HOUR_MS, from_ms
+from schemas.times import DAY_MS, from_ms
+from sinks.kpi_groups import By
+from sinks.kpi_rows import Question, read_kpis
+from sinks.rollups import roll_up
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -42,9 +46,7 @@ SELECT {_NAMES}, toDateTime({{day:UInt32}} + 28800 + intDiv(number, {SEATS}) * {
     number % 97 = 0, 1, 4000, [toUInt32(250000 + cityHash64(number) % 200000)], number % 4, 281474976710656 + number
 FROM numbers({SEATS * (SHIFT_MINUTES // CONTACT_EACH_MINUTES)})"""
 
-_KPIS = "handled, aht_s, avg_talk_s, avg_hold_s, avg_wrap_s, short_call_share, occupancy, away_s"
-
-Ask = Callable[["Client", random.Random, int], None]
+Ask = Callable[["Client", random.Random, int], object]
 
 
 def queries(scale: Scale) -> Result:
@@ -55,7 +57,7 @@ def queries(scale: Scale) -> Result:
         "Questions to ClickHouse",
         f"`agent_minutes` of {SEATS:,} agents with a nine-hour shift on each of {days} days, on the embedded"
         f" ClickHouse, asked over HTTP with the client that everything uses, {ASKED} times each in every round, each"
-        " time of another agent, team and day. Rows went in day by day and were merged as ClickHouse saw fit.",
+        " time of another agent, team and day. Rows went in day by day, and every day was rolled up.",
         [Column("p50", "p50 ms", 1), Column("p95", "p95 ms", 1), Column("max", "longest ms", 1)],
     )
     with running_floor(simulator_of(SEATS).floor(), PARTITIONS, "wall") as settings:
@@ -64,6 +66,8 @@ def queries(scale: Scale) -> Result:
             scale.say(f"making day {day + 1} of {days}")
             for statement in (_TIME, _CONTACTS):
                 client.command(statement, parameters={"day": _day(day) // 1000})
+        scale.say("rolling up")
+        roll_up(client, settle_ms=0)
         _wait_for_merges(client)
         rows = client.query("SELECT count() FROM agent_minutes").result_rows[0][0]
         result.size = {"rows": int(rows), "agents": SEATS, "days": days, "rounds": scale.rounds}
@@ -79,67 +83,52 @@ def _time(name: str, ask: Ask, client: Client, days: int, seed: int, result: Res
     took = []
     for _ in range(ASKED):
         began = perf_counter()
-        ask(client, chance, days)
+        if not ask(client, chance, days):
+            raise RuntimeError(f"{name} gave no row")
         took.append((perf_counter() - began) * 1000)
     result.row(name).add(p50=quantile(took, 0.5), p95=quantile(took, 0.95), max=max(took))
     scale.say(f"  {name}: p50 {quantile(took, 0.5):.1f} ms, p95 {quantile(took, 0.95):.1f} ms")
 
 
-def _card(client: Client, chance: random.Random, days: int) -> None:
-    """The figures of one agent's day."""
-    agent, day = _agent(chance), chance.randrange(days)
-    _kpis(client, "agent", f"{_KPIS}", _span(day, 1), 0, agent)
+def _agent_card(client: Client, chance: random.Random, days: int) -> object:
+    """The card of one agent: all days."""
+    return _card(client, "agent_card", {"agent": _agent(chance), "zone": "UTC"}, 0, days)
 
 
-def _card_minutes(client: Client, chance: random.Random, days: int) -> None:
-    """The line on the card: one agent's day in steps of ten minutes."""
-    _kpis(client, "agent", "opened_at, handled, occupancy", _span(chance.randrange(days), 1), 600, _agent(chance))
+def _team_day(client: Client, chance: random.Random, days: int) -> object:
+    """A row for each agent of one team, one day."""
+    return _card(client, "team_day", {"team": _team(chance)}, chance.randrange(days), 1)
 
 
-def _card_days(client: Client, chance: random.Random, days: int) -> None:
-    """One agent's days."""
-    _kpis(client, "agent", f"opened_at, {_KPIS}", _span(0, days), 86_400, _agent(chance))
+def _card(client: Client, view: str, asked: dict[str, str], day: int, days: int) -> object:
+    first, last = (from_ms(_day(at)).strftime("%Y-%m-%d %H:%M:%S") for at in (day, day + days))
+    given = {"from": first, "to": last, **asked}
+    listed = ", ".join(f"{name} = {{{name}:String}}" for name in given)
+    return client.query(f"SELECT * FROM {view}({listed})", parameters=given).result_rows
 
 
-def _team_day(client: Client, chance: random.Random, days: int) -> None:
-    """One team's day."""
-    _kpis(client, "team", _KPIS, _span(chance.randrange(days), 1), 0, _team(chance))
+def _kpis(by: By, only: str, day: int, days: int, step_s: int) -> Question:
+    return Question(by, _day(day), _day(day + days), ZoneInfo("UTC"), step_s, only=only)
 
 
-def _team_line(client: Client, chance: random.Random, days: int) -> None:
-    """One team's day in steps of half an hour."""
-    _kpis(client, "team", f"opened_at, {_KPIS}", _span(chance.randrange(days), 1), 1_800, _team(chance))
-
-
-def _all_teams(client: Client, chance: random.Random, days: int) -> None:
-    """Every team's day."""
-    _kpis(client, "team", f"team, {_KPIS}", _span(chance.randrange(days), 1), 0, "")
-
-
+HALF_HOUR_S = 1_800
 QUESTIONS: dict[str, Ask] = {
-    "agent card: one agent, one day": _card,
-    "agent card: one agent, one day by 10 min": _card_minutes,
-    "agent card: one agent, all days by day": _card_days,
-    "team day: one team, one day": _team_day,
-    "team day: one team, one day by 30 min": _team_line,
-    "all teams, one day": _all_teams,
+    "card of one agent: all days": _agent_card,
+    "a team's day: each of its agents": _team_day,
+    "one agent: all days by half hour": lambda client, chance, days: read_kpis(
+        client, _kpis("agent", _agent(chance), 0, days, HALF_HOUR_S)
+    ),
+    "one team: all days by half hour": lambda client, chance, days: read_kpis(
+        client, _kpis("team", _team(chance), 0, days, HALF_HOUR_S)
+    ),
+    "the site: all days by half hour": lambda client, _chance, days: read_kpis(
+        client, _kpis("site", "", 0, days, HALF_HOUR_S)
+    ),
+    "every team: one day": lambda client, chance, days: read_kpis(
+        client, _kpis("team", "", chance.randrange(days), 1, 0)
+    ),
 }
-
-
-def _kpis(client: Client, by: str, columns: str, span: tuple[str, str], step_s: int, only: str) -> None:
-    """Read a view as the product does; the id is a parameter of the view, so that only its panes are read."""
-    rows = client.query(
-        f"SELECT {columns} FROM kpi_{by}(from = {{from:String}}, to = {{to:String}}, step_s = {step_s}, zone = 'UTC',"
-        " threshold_s = 20, short_s = 10, only = {only:String})",
-        parameters={"from": span[0], "to": span[1], "only": only},
-    ).result_rows
-    if not rows:
-        raise RuntimeError(f"kpi_{by} of {only or 'all'} over {span} gave no row")
-
-
-def _span(day: int, days: int) -> tuple[str, str]:
-    first = _day(day)
-    return tuple(from_ms(ms).strftime("%Y-%m-%d %H:%M:%S") for ms in (first, first + days * 24 * HOUR_MS))  # type: ignore[return-value]
+"""The first two are views with the usual figures; the others are `floorpulse kpi` with its figures."""
 
 
 def _day(day: int) -> int:

@@ -79,13 +79,14 @@ def state_of(floor: WholeFloor) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def floor(make_floor: MakeFloor) -> WholeFloor:
+def floor(make_floor: MakeFloor, wait_until: Wait) -> WholeFloor:
     """A floor with events, a case and a dead letter."""
     made = make_floor()
     send(made, handled(*range(500)))
     send(made, fatal(1) + handled(900))
     send(made, [in_the_future(1), *handled(901)])
     assert made.run("drain").code == 0
+    wait_until(lambda: made.ask("cases", "list"))
     return made
 
 
@@ -112,7 +113,6 @@ def backup(floor: WholeFloor) -> Path:
 @pytest.fixture(scope="module")
 def before(floor: WholeFloor, backup: Path, wait_until: Wait) -> dict[str, Any]:
     """Everything as it was when ClickHouse was lost, long after the backup."""
-    wait_until(lambda: floor.ask("cases", "list"))
     (case,) = floor.ask("cases", "list")
     assert floor.run("cases", "acknowledge", case["id"], "--as", "lead").code == 0
     (floor.data.parent / "floor.yaml").write_text(FLOOR)
