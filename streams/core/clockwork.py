@@ -15,7 +15,7 @@ import heapq
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from schemas.alerts import Judgement, Transition
+from schemas.alerts import ALL_NEWS, Judgement, Transition
 from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of
 from streams.core.facts import AGENT_TIME
 from streams.core.panes import RESIDENT_MINUTES
@@ -213,6 +213,7 @@ class Clockwork:
                 self._count_planned(subject, due)
             elif subject.due == due:
                 subject.due = None
+                subject.news = ALL_NEWS  # time alone brings it about: nothing else has to have changed
                 judged.add(key)
         return judged
 
@@ -298,6 +299,9 @@ class Clockwork:
                 moved = (at for at in (minute, minute - look.window.minutes) if at in minutes)
                 if any(look.is_touched_by(pane.sums) for at in moved for pane in minutes[at].values()):
                     subject.news |= bit
+        first, after, _ = subject.today
+        if not first <= minute < after:
+            subject.news = ALL_NEWS  # another day: its sums begin anew
         subject.last = minute
 
     def _mark_minute(self) -> None:
@@ -318,6 +322,7 @@ class Clockwork:
         start, until = self._shift_at(subject, day_of(now, zone), now)
         subject.shift_until = until
         if start != subject.shift_start:
+            subject.news = ALL_NEWS
             subject.shift_start = start
             first = max(minute_of(start), minute_of(now) - RESIDENT_MINUTES)
             subject.shift_sums = subject.panes.sums(first, max(subject.panes.newest, first))

@@ -1,0 +1,67 @@
+"""Rules that time alone brings about, judged by the engine with the real judge: nothing has to happen for them."""
+
+from __future__ import annotations
+
+from alerting.judge import RuleJudge
+from alerting.rules import Rule, RuleSet
+from schemas.events import ContactOffered, FloorEvent, StateChanged, Ticked
+from schemas.registry import Floor, Registry
+from schemas.times import from_ms
+from streams.core.log import Item
+from streams.core.partition import PartitionEngine
+from tests.alerting.views import away_rule, rule
+from tests.streams.floors import DAWN, item_of
+from tests.streams.oracle import Sent
+from tests.streams.runs import new_engine
+from tests.streams.test_restart import handled
+
+
+def engine_with(*rules: Rule) -> PartitionEngine:
+    """An engine under the wall clock that judges these rules."""
+    judge = RuleJudge(RuleSet(rules=rules), Registry(Floor()), 1)
+    return new_engine(event_clock=False, judge=judge)
+
+
+def told(engine: PartitionEngine, event: FloorEvent | None, *seconds: float) -> list[tuple[str, float]]:
+    """(reason, seconds after dawn) of what the rules say when an event comes at dawn and ticks follow."""
+    if event is not None:
+        engine.apply(item_of(Sent(0, DAWN, event, 1)))
+    for offset, second in enumerate(seconds, start=1):
+        at = DAWN + round(second * 1000)
+        engine.apply(Item(offset, at, b"", b"", Ticked(at=from_ms(at))))
+    return [(found.reason, (found.at.timestamp() * 1000 - DAWN) / 1000) for found, _ in engine.out.transitions]
+
+
+def test_a_stay_that_lasts_too_long_fires_when_it_does() -> None:
+    """Away since 08:00:00, told at once; nothing else comes, and at 08:20:00.001 it is more than 20 minutes."""
+    away = StateChanged(source="acd", id="s", at=from_ms(DAWN), agent="a1", state="away", reason="lunch")
+
+    assert told(engine_with(away_rule()), away, 1_190, 1_300) == [("breached", 1_200.001)]
+
+
+def test_a_wait_that_lasts_too_long_fires_when_it_does() -> None:
+    """The same for the oldest contact of a queue."""
+    live = {"subject": "queue", "window": "now", "pairs_with": None}
+    waits = rule(kpi="longest_wait_s", comparison=">=", threshold=90, **live)
+    offered = ContactOffered(source="acd", id="o", at=from_ms(DAWN), contact="c", queue="sales", channel="voice")
+
+    assert told(engine_with(waits), offered, 80, 200) == [("breached", 90)]
+
+
+def test_what_holds_when_the_shift_hours_begin_fires_then() -> None:
+    """A rule from 08:10 on: the contact of 08:00 is in the window still, and is judged again at 08:10."""
+    hours = {"from": "08:10", "to": "18:00"}
+    engine = engine_with(rule(kpi="handled", comparison=">=", threshold=1, shift_hours=hours, pairs_with=None))
+    engine.apply(handled(0, 0.1))
+
+    assert told(engine, None, 60, 1_000) == [("breached", 600)]
+
+
+def test_a_day_that_begins_is_judged_anew() -> None:
+    """A rule on too few contacts of the day: 16 hours on, the last contact of yesterday is none of today's."""
+    few = rule(kpi="handled", window="day", comparison="<=", threshold=0, pairs_with=None)
+    engine = engine_with(few)
+    engine.apply(handled(0, 15 * 60 + 59.5))  # 23:59:30
+
+    midnight = 16 * 3_600
+    assert told(engine, None, midnight - 10, midnight + 120) == [("breached", midnight + 60)]
