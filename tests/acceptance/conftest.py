@@ -51,7 +51,7 @@ def february() -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def february_floor(tmp_path_factory: pytest.TempPathFactory, february: Path) -> Iterator[WholeFloor]:
     """The month, sent once while the worker is killed five times, and once more; for all tests that read it."""
     with _floors(tmp_path_factory) as make:

@@ -1,0 +1,171 @@
+"""The product's own processes: worker, gateway, delivery. Forked from a process that has imported everything."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from floorpulse.crashing import VARIABLE
+from floorpulse.settings import Settings
+
+PRELOAD = [
+    "faust",
+    "aiokafka",
+    "uvicorn",
+    "clickhouse_connect",
+    "clickhouse_connect.driver.httpclient",
+    "floorpulse.worker",
+    "floorpulse.cli.gateway",
+    "floorpulse.delivery.process",
+    "records.store.clickhouse",
+    "sinks.storage",
+    "sources.readers.gateway",
+    "streams.worker.app",
+    "tests.faults.harness.planted",
+]
+ENDED_WITHIN_S = 30.0
+KILLED = -signal.SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """How a worker is started; everything but `settings` and `name` is for tests only."""
+
+    settings: Settings
+    name: str
+    log: Path
+    crash_at: str = ""
+    bug: str = ""
+    """A planted fault of `tests.faults.harness.planted`."""
+    linger_s: float | None = None
+    """How long the producer holds messages back: a broker that acknowledges late."""
+    session_s: float | None = None
+    """After how long a silent member loses its partitions."""
+    clock_ms: int = 0
+    """How far the worker's own clock is off."""
+    remembered: int | None = None
+    """How many ids are kept in memory."""
+
+
+@dataclass(slots=True)
+class Part:
+    """A process of the product."""
+
+    name: str
+    log: Path
+    process: BaseProcess
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def is_running(self) -> bool:
+        """True while it lives."""
+        return self.process.is_alive()
+
+    def ended(self, within_s: float = ENDED_WITHIN_S) -> int | None:
+        """Wait for its end; the exit code, None when it lives on."""
+        self.process.join(within_s)
+        return self.process.exitcode
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.join(ENDED_WITHIN_S)
+
+    def stop(self) -> int | None:
+        """SIGTERM; kill -9 if that does not end it. Returns the exit code."""
+        self.process.terminate()
+        code = self.ended()
+        if code is None:
+            self.kill()
+        return code
+
+    def memory_mb(self) -> float:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def said(self, event: str) -> int:
+        """How often a log event stands in its log."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return text.count(f'"event": "{event}"')
+
+
+def start_worker(spec: WorkerSpec) -> Part:
+    """Start a worker."""
+    return _start(spec.name, spec.log, _worker, spec)
+
+
+def start_gateway(settings: Settings, log: Path) -> Part:
+    """Start the gateway."""
+    return _start("gateway", log, _gateway, settings)
+
+
+def start_delivery(settings: Settings, log: Path, environment: dict[str, str]) -> Part:
+    """Start delivery; its secrets are in the environment."""
+    return _start("delivery", log, _delivery, (settings, environment))
+
+
+def _start(name: str, log: Path, run: Callable[[Any], None], what: Any) -> Part:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    process = context.Process(target=_run, args=(run, what, log), name=name, daemon=True)
+    process.start()
+    return Part(name, log, process)
+
+
+def _run(run: Callable[[Any], None], what: Any, log: Path) -> None:
+    """In the child: its output goes to the log."""
+    from floorpulse.logs import set_up_logs
+
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    set_up_logs("json")
+    run(what)
+
+
+def _worker(spec: WorkerSpec) -> None:
+    from floorpulse.worker import run_worker
+    from tests.faults.harness.planted import plant, wire
+
+    if spec.crash_at:
+        os.environ[VARIABLE] = spec.crash_at
+    wire(spec)
+    if spec.bug:
+        plant(spec.bug)
+    run_worker(spec.settings, spec.name, accept_gap=False)
+
+
+def _gateway(settings: Settings) -> None:
+    from floorpulse.cli.gateway import gateway
+
+    os.environ.update(
+        FLOORPULSE_KAFKA_BOOTSTRAP=settings.kafka_bootstrap,
+        FLOORPULSE_CLICKHOUSE_URL=settings.clickhouse_url,
+        FLOORPULSE_CLICKHOUSE_PASSWORD=settings.clickhouse_password.get_secret_value(),
+        FLOORPULSE_CLICKHOUSE_DATABASE=settings.clickhouse_database,
+        FLOORPULSE_GATEWAY_PORT=str(settings.gateway_port),
+    )
+    gateway(settings.data)
+
+
+def _delivery(given: tuple[Settings, dict[str, str]]) -> None:
+    import asyncio
+
+    from floorpulse.delivery.process import run_delivery
+
+    settings, environment = given
+    os.environ.update(environment)
+    asyncio.run(run_delivery(settings))
