@@ -28,9 +28,14 @@ Recorder = Callable[[Sequence[Fetched]], list[tuple[bytes, bytes]]]
 
 
 class FloorApp(faust.App):
-    """A Faust app that knows its floor."""
+    """A Faust app that knows its floor, and says when it has crashed: stopping in order may take for ever then."""
 
     keeper: Floor
+    when_crashed: Callable[[], object]
+
+    def _crash(self, reason: BaseException) -> None:
+        super()._crash(reason)
+        self.when_crashed()
 
 
 def create_app(
@@ -40,6 +45,7 @@ def create_app(
     command_of: CommandOf,
     metrics: WorkerMetrics,
     now_ms: Callable[[], int],
+    when_crashed: Callable[[], object],
 ) -> FloorApp:
     """The app of one worker. Unexpected errors crash it: the supervisor of the process starts it again."""
     app = FloorApp(
@@ -66,6 +72,7 @@ def create_app(
         producer_max_request_size=8_388_608,
         agent_supervisor=CrashingSupervisor,
     )
+    app.when_crashed = when_crashed
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     sender = Sender(lambda: app.producer, command_of, config.partitions)
     app.keeper = Floor(config, storage, sender, metrics, now_ms, lambda tp, end: _consumer(app).stored(tp, end))

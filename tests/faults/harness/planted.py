@@ -147,8 +147,8 @@ def wire(spec: WorkerSpec) -> None:
     make: Callable[..., Any] = app.create_app
 
     def create_app(*args: Any) -> Any:
-        *others, now_ms = args
-        made = make(*others, lambda: now_ms() + spec.clock_ms)
+        *others, now_ms, when_crashed = args
+        made = make(*others, lambda: now_ms() + spec.clock_ms, when_crashed)
         made.tables.sleep = lambda _seconds: asyncio.sleep(0.1)  # Faust waits 1 s for tables; there are none
         made.conf.broker_commit_interval = COMMIT_S
         if spec.linger_s is not None:
