@@ -194,31 +194,39 @@ SELECT queue, client,
     if(due = 0, NULL, (due - repeated) / due) AS first_contact_resolution,
     if(due = 0, NULL, repeated / due) AS repeat_rate
 FROM (
-    SELECT customer, client, contact.1 AS offered_at, contact.3 AS queue, following.1 AS next_at,
+    SELECT customer, client, instant.1 AS offered_at, queue, following.1 AS next_at,
         addDays(toTimeZone(offered_at, {zone:String}), {days:UInt16}) AS until,
         customer != '' AND until <= newest_at AS is_due,
         next_at > toDateTime64(0, 3, 'UTC') AND next_at < until AS is_repeated
     FROM (
-        SELECT places.client AS client, customer, arraySort(groupArray((first_at, contact, first_queue))) AS contacts
+        SELECT client, customer, instant, following
         FROM (
-            SELECT told.contact AS contact, max(told.customer) AS customer, min(at) AS first_at, argMin(queue, at) AS first_queue
+            SELECT client, customer, arraySort(groupArray((first_at, queues))) AS instants
             FROM (
-                SELECT at, source, substring(subject, 7) AS queue,
-                    JSONExtract(payload, 'Tuple(contact String, customer String)') AS told
-                FROM events FINAL
-                WHERE type = 'contact_offered' AND void = 0 AND superseded_by = 0
-                    AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} + toIntervalDay({days:UInt16} + 1)
+                SELECT places.client AS client, customer, first_at, groupArray(first_queue) AS queues
+                FROM (
+                    SELECT told.contact AS contact, max(told.customer) AS customer, min(at) AS first_at, argMin(queue, at) AS first_queue
+                    FROM (
+                        SELECT at, source, substring(subject, 7) AS queue,
+                            JSONExtract(payload, 'Tuple(contact String, customer String)') AS told
+                        FROM events FINAL
+                        WHERE type = 'contact_offered' AND void = 0 AND superseded_by = 0
+                            AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} + toIntervalDay({days:UInt16} + 1)
+                    )
+                    GROUP BY source, told.contact
+                ) AS firsts
+                ANY LEFT JOIN queue_sites AS places ON places.queue = firsts.first_queue
+                GROUP BY client, customer, first_at
             )
-            GROUP BY source, told.contact
-        ) AS firsts
-        ANY LEFT JOIN queue_sites AS places ON places.queue = firsts.first_queue
-        GROUP BY client, customer
+            GROUP BY client, customer
+        )
+        ARRAY JOIN instants AS instant, arrayShiftLeft(instants, 1) AS following
     )
-    ARRAY JOIN contacts AS contact, arrayShiftLeft(contacts, 1) AS following
+    ARRAY JOIN instant.2 AS queue
 )
 WHERE offered_at < {to:DateTime64(3, 'UTC')}
 GROUP BY queue, client
-COMMENT 'First contact resolution by window. Parameters: from, to (UTC: when the contact came), days (N), zone (N days later means the same local time). One row a queue, with its client: sum due and repeated over queues, never the ratios. Columns: queue (the one that the contact entered first), client, known and unknown (contacts whose customer is known, and not), due (known contacts whose N days are over by the clock of the floor), repeated (those with another contact of the same customer and client within N days, in whatever queue), not_over (known contacts left out, as their N days are not over), first_contact_resolution (1 less repeated / due), repeat_rate (repeated / due). Raw events must be kept for N days more than the range';
+COMMENT 'First contact resolution by window. Parameters: from, to (UTC: when the contact came), days (N), zone (N days later means the same local time). One row a queue, with its client: sum due and repeated over queues, never the ratios. Columns: queue (the one that the contact entered first), client, known and unknown (contacts whose customer is known, and not), due (known contacts whose N days are over by the clock of the floor), repeated (those after which another contact of the same customer and client came within N days, in whatever queue), not_over (known contacts left out, as their N days are not over), first_contact_resolution (1 less repeated / due), repeat_rate (repeated / due). Raw events must be kept for N days more than the range';
 
 CREATE OR REPLACE VIEW tickets AS
 WITH (

@@ -95,6 +95,21 @@ def test_a_contact_in_two_queues_is_one_and_another_client_is_no_repeat(client: 
     assert rows == [("sales", 2, 1, 0), ("x", 1, 1, 0)]
 
 
+def test_two_contacts_of_one_instant_are_no_repeat_of_each_other(client: Client) -> None:
+    """Neither came again; one that comes later repeats both."""
+    told = [
+        offered("c1", "2026-03-02T10:00", "k1"),
+        offered("c2", "2026-03-02T10:00", "k1", "help"),
+        offered("end", "2026-03-05T10:00", "k9"),
+    ]
+    tell(client, told, FLOOR)
+    assert repeats(client, "queue, repeated", 1) == [("help", 0), ("sales", 0)]
+
+    tell(client, [*told, offered("c3", "2026-03-02T11:00", "k1", "help")], FLOOR)
+
+    assert repeats(client, "queue, repeated", 1) == [("help", 1), ("sales", 1)]
+
+
 @pytest.mark.parametrize(("zone", "repeated"), [("Europe/Berlin", 0), ("UTC", 1)])
 def test_days_are_those_of_the_zone(client: Client, zone: str, repeated: int) -> None:
     """From 12:00 to 12:00 next day are 23 h where the clocks go forward, and 24 h in UTC."""
