@@ -31,8 +31,16 @@ lint: $(READY)
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
+# Whole floors have the machine to themselves: they are killed and timed. All other tests run two files at a time.
+WHOLE_FLOORS := tests/acceptance tests/faults
+
 test: lint
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+ifeq ($(ARGS),)
+	@$(BIN)/pytest $(WHOLE_FLOORS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(WHOLE_FLOORS:%=--ignore=%)
+else
+	@$(BIN)/pytest $(ARGS)
+endif
 
 soak: $(READY)
 	@$(BIN)/pytest tests/faults --soak $(ARGS)
