@@ -13,6 +13,7 @@ from tests.alerting.views import away_rule, rule
 from tests.streams.floors import DAWN, item_of
 from tests.streams.oracle import Sent
 from tests.streams.runs import new_engine
+from tests.streams.test_clockwork import planned
 from tests.streams.test_restart import handled
 
 
@@ -58,10 +59,13 @@ def test_what_holds_when_the_shift_hours_begin_fires_then() -> None:
 
 
 def test_a_day_that_begins_is_judged_anew() -> None:
-    """A rule on too few contacts of the day: 16 hours on, the last contact of yesterday is none of today's."""
+    """A rule on too few contacts of the day: the contact of 23:59:30 is none of the new day's, within one shift too."""
+    #   20:00        23:59:30      00:00             00:01          04:00
+    #   shift ------ contact ----- another day ----- judged ------- end
     few = rule(kpi="handled", window="day", comparison="<=", threshold=0, pairs_with=None)
     engine = engine_with(few)
-    engine.apply(handled(0, 15 * 60 + 59.5))  # 23:59:30
+    engine.apply(planned(0, 0, 12 * 60, 20 * 60))
+    engine.apply(handled(1, 15 * 60 + 59.5))
 
     midnight = 16 * 3_600
-    assert told(engine, None, midnight - 10, midnight + 120) == [("breached", midnight + 60)]
+    assert told(engine, None, midnight - 10, midnight + 120)[-1:] == [("breached", midnight + 60)]
