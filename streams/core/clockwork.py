@@ -69,7 +69,7 @@ class Clockwork:
 
     def catch_up(self, subject: Subject) -> None:
         """Bring the windows of a subject that was idle to the present minute."""
-        subject.last = max(subject.last, minute_of(self.now))
+        self._slide_to(subject, minute_of(self.now))
         self._turn_shift(subject, self.now)
 
     def forget(self, subject: Subject) -> None:
@@ -246,11 +246,13 @@ class Clockwork:
         subject.last = max(subject.last, minute_of(instant - 1))
         view = SubjectAt(subject, engine.registry, instant, today=self.day_of(subject, minute_of(instant - 1)))
         judgement = engine.judge.judge(view, subject.states, instant, subject.news)
-        subject.news = 0
+        first, after, _ = subject.today
+        subject.news = 0 if first <= minute_of(instant) < after else ALL_NEWS  # the day that begins now comes next
         self._note(judgement)
-        if judgement.due_ms is not None and judgement.due_ms > instant and judgement.due_ms != subject.due:
-            subject.due = judgement.due_ms
-            heapq.heappush(self._heap, (judgement.due_ms, subject.key, "judge"))
+        due = NEVER if judgement.due_ms is None else judgement.due_ms
+        if instant < due < (NEVER if subject.due is None else subject.due):  # rules that were not judged wait for theirs
+            subject.due = due
+            heapq.heappush(self._heap, (due, subject.key, "judge"))
         if was_live or subject.is_live or subject.due != old_due:
             engine.touched.add(subject.key)
         if subject.is_live:

@@ -186,11 +186,14 @@ class PartitionEngine:
         self.remembered.put(event.identity, known_of(event, item, self.partition, self.epoch))
         if not event.void:
             subject = self.subject(event.subject)
+            was_offline = subject.is_offline()
             self.time.forget(subject)
             self.spreading.spread(subject, fold(event, item.offset, subject.time, self.clock))
             subject.remember(event, self.clock)
             if event.type in TIMED:
                 subject.news |= self.spreading.timed[subject.kind]
+            if subject.is_offline() != was_offline:
+                subject.news = ALL_NEWS  # what rolling windows hold of somebody offline is not judged
             self.spreading.touch(subject, is_history=is_history)
 
     def _replace(self, known: Known, event: FloorEvent) -> None:
