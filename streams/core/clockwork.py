@@ -250,7 +250,7 @@ class Clockwork:
         subject.news = 0 if first <= minute_of(instant) < after else ALL_NEWS  # the day that begins now comes next
         self._note(judgement)
         due = NEVER if judgement.due_ms is None else judgement.due_ms
-        if instant < due < (NEVER if subject.due is None else subject.due):  # rules that were not judged wait for theirs
+        if instant < due < (NEVER if subject.due is None else subject.due):  # rules not judged now wait for theirs
             subject.due = due
             heapq.heappush(self._heap, (due, subject.key, "judge"))
         if was_live or subject.is_live or subject.due != old_due:

@@ -192,8 +192,8 @@ class PartitionEngine:
             subject.remember(event, self.clock)
             if event.type in TIMED:
                 subject.news |= self.spreading.timed[subject.kind]
-            if subject.is_offline() != was_offline:
-                subject.news = ALL_NEWS  # what rolling windows hold of somebody offline is not judged
+            if event.type == "shift_planned" or subject.is_offline() != was_offline:
+                subject.news = ALL_NEWS  # a plan moves the shift; rolling windows of somebody offline are not judged
             self.spreading.touch(subject, is_history=is_history)
 
     def _replace(self, known: Known, event: FloorEvent) -> None:
