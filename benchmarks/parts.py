@@ -12,6 +12,7 @@ from benchmarks.live import alerts, body, peak
 from benchmarks.queries import queries
 from benchmarks.results import Result
 from benchmarks.scale import Scale
+from benchmarks.soak import soak
 from benchmarks.state import state
 from benchmarks.workers import workers
 
@@ -32,6 +33,7 @@ PARTS: dict[str, Part] = {
         Part("compare", "floorpulse and its peers: the same events on the same broker, one process", compare),
         Part("workers", "one worker and two", workers),
         Part("state", "memory of a worker with a shift of state, and its start", state),
+        Part("soak", "half an hour at 2,000 events/s: the memory of the worker", soak),
         Part("body", "from an event to the agent's body", body),
         Part("alerts", "from an event to an alert on floor.alerts", alerts),
         Part("peak", "10,000 agents begin a shift and pause at once", peak),

@@ -2,7 +2,7 @@
 floorpulse's own worker, as `floorpulse worker` runs it, watched from inside.
 
 Works: `fold` (nothing is written to ClickHouse, revisions are still read from it), `durable`, `start` (until everything
-is restored), `catch_up` (until the log is durable), `live` (until stdin is closed).
+is restored), `catch_up` (until the log is durable), `live` and `soak` (until stdin is closed).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -36,6 +36,8 @@ class Watched(Floor):
     """The floor of the worker, and what can be seen of it."""
 
     made: Watched | None = None
+    is_timed = True
+    """Whether the waits are kept: they grow by some MB a minute."""
 
     def __init__(self, *args: Any) -> None:
         """As the app makes it; what is told to the consumer as durable is remembered."""
@@ -61,7 +63,7 @@ class Watched(Floor):
     def put(self, partition: int, records: Sequence[Fetched]) -> None:
         """The agent's body has a batch."""
         now_ms = time.time() * 1000
-        if len(self.waits_ms) < MOST_SAMPLES:
+        if Watched.is_timed and len(self.waits_ms) < MOST_SAMPLES:
             self.waits_ms += [now_ms - record.timestamp for record in records]
         super().put(partition, records)
 
@@ -164,7 +166,26 @@ def _live(order: Order) -> None:
     finish({"waits_ms": shares, "records": len(waits), "durable": sum(floor.durable.values()), "peak_mb": peak_mb()})
 
 
-WATCHES: dict[str, Callable[[Order], None]] = {"start": _start, "catch_up": _catch_up, "live": _live}
+def _soak(order: Order) -> None:
+    """Say that everything is restored; once stdin is closed, the resident MB of each minute."""
+    Watched.is_timed = False
+    _whole(order)
+    process, closed = psutil.Process(), Event()
+    sys.stdout.write(f"\n{READY}\n")
+    sys.stdout.flush()
+    Thread(target=lambda: (sys.stdin.read(), closed.set()), name="stdin", daemon=True).start()
+    minutes: list[float] = []
+    while not closed.wait(60.0):
+        minutes.append(process.memory_info().rss / 1e6)
+    finish({"minutes": minutes, "peak_mb": peak_mb()})
+
+
+WATCHES: dict[str, Callable[[Order], None]] = {
+    "start": _start,
+    "catch_up": _catch_up,
+    "live": _live,
+    "soak": _soak,
+}
 """Works that run beside the worker until they end the process."""
 
 
