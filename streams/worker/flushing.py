@@ -1,5 +1,6 @@
 """
-The flush: each interval, or earlier when many rows wait, while the next records fold.
+The flush: each interval, or earlier when many rows wait, while the next records fold; seldom while the worker is
+behind, as what changes again and again then has to be written once.
 
 Order: (0) the broker has acknowledged everything produced up to the boundary, (1)-(3) what `Storage.write` writes,
 checkpoint last, (4) the boundary is committed to Kafka. While ClickHouse is away the same flush is tried again.
@@ -27,6 +28,10 @@ from streams.worker.ports import Storage, WorkerConfig
 from streams.worker.sending import Sender
 
 FLUSH_ROWS = 20_000
+BACKLOG = 2_000
+"""With this many records fetched and not folded, a worker is behind."""
+BEHIND_S = 5.0
+"""Then it flushes after this much more time, or when `FLUSH_ROWS` wait."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -60,10 +65,16 @@ class Flusher:
     async def run(self) -> None:
         """Flush for ever."""
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), self._config.flush_interval_s)
+            await self._rest(self._config.flush_interval_s)
+            if self._hops.waiting_records >= BACKLOG:
+                await self._rest(BEHIND_S)
             self.wake.clear()
             await self.flush()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, unless somebody wakes or has woken the flusher."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.wake.wait(), seconds)
 
     async def send_outboxes(self) -> None:
         """Produce what the engines have to say, so that an alert does not wait for a flush."""

@@ -34,6 +34,11 @@ class Hops:
         """Rows that wait for a flush."""
         return sum(len(engine.events) for engine in self.engines.values())
 
+    @property
+    def waiting_records(self) -> int:
+        """Records that are fetched and not folded."""
+        return sum(map(len, self.inboxes.values()))
+
     def clocks(self) -> dict[int, int]:
         """The time of each partition."""
         return {partition: engine.clock for partition, engine in self.engines.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from streams.core.log import Frozen
 from streams.worker import flushing
 from streams.worker.flushing import Flusher
 from streams.worker.hops import Hops
+from streams.worker.inbox import Inbox
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import WorkerConfig
 from streams.worker.sending import Sender
@@ -252,3 +254,35 @@ async def test_a_dropped_partition_is_not_committed(bench: Callable[..., Bench])
     b.flusher._settle(frozen)  # type: ignore[arg-type]
 
     assert b.committed == []
+
+
+async def _runs_for(b: Bench, seconds: float) -> None:
+    task = asyncio.create_task(b.flusher.run())
+    await asyncio.sleep(seconds)
+    task.cancel()
+
+
+async def test_a_worker_that_is_behind_flushes_seldom(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What changes again and again is written once, however short the interval is.
+
+        fetched, not folded    1 record     2 records      2 records, woken
+        flushed                at once      after 5 s      at once
+    """
+    monkeypatch.setattr(flushing, "BACKLOG", 2)
+    b = bench()
+    b.hops.engines[0].apply(handled(0, 1))
+    b.hops.inboxes[0] = Inbox(items=deque([handled(1, 2)]))
+    await _runs_for(b, 0.1)
+    assert [part.checkpoint.boundary for part in b.store.written] == [0]
+
+    b.hops.engines[0].apply(handled(1, 2))
+    b.hops.inboxes[0] = Inbox(items=deque([handled(2, 3), handled(3, 4)]))
+    await _runs_for(b, 0.1)
+    assert [part.checkpoint.boundary for part in b.store.written] == [0]
+
+    b.flusher.wake.set()
+    await _runs_for(b, 0.1)
+    assert [part.checkpoint.boundary for part in b.store.written] == [0, 1]
