@@ -65,9 +65,9 @@ def read_seen() -> dict[str, Any]:
 
 def write(seen: Mapping[str, Any]) -> None:
     """Keep what was seen, and make the page of it."""
-    SEEN.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    SEEN.write_text(json.dumps(seen, indent=1) + "\n", encoding="utf-8")
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(seen), encoding="utf-8")
+    PAGE.write_text(page(read_seen()), encoding="utf-8")
 
 
 def _about(seen: Mapping[str, Any]) -> str:

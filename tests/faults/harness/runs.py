@@ -70,10 +70,16 @@ class Run:
             lambda: self.floor.number(told, agent=f"agent:{agent}") > 0, ALIVE_WITHIN_S, "a fresh event and its alert"
         )
 
-    def crash(self, point: str, bug: str = "", batch: int = BATCH // 2) -> None:
-        """Start a worker that dies at a point, and send until it is dead."""
+    def crash(self, point: str, bug: str = "", batch: int = BATCH // 2, *, opens: bool = False) -> None:
+        """
+        Start a worker that dies at a point, and send until it is dead.
+
+        `opens`: each batch has an event that opens a case.
+        """
         worker = self.floor.start(bug=bug, crash_at=point)
-        for _ in range(MOST_BATCHES):
+        for number in range(MOST_BATCHES):
+            if opens:
+                self.floor.send([self.feed.fatal_item(f"{point}-{number}")])
             self.send(batch)
             if worker.ended(0.6) is not None:
                 break
