@@ -73,7 +73,7 @@ def write(seen: Mapping[str, Any]) -> None:
 def _about(seen: Mapping[str, Any]) -> str:
     if not seen:
         return "No long run yet."
-    failed = ", ".join(seen["failed"]) or "none failed"
+    failed = f"failed: {', '.join(seen['failed'])}" if seen["failed"] else "none failed"
     return f"{seen['on']}, {seen['machine']}: {seen['passed']} tests passed, {failed}; {seen['seeds']} seeds."
 
 
