@@ -11,8 +11,8 @@ neighbour had and takes its own. What they return are spans with a sign, to be a
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -175,29 +175,67 @@ class Engagement:
     def __init__(self, intervals: dict[Identity, tuple[int, int]] | None = None) -> None:
         """`intervals`: identity -> [start, end) of the remembered contacts."""
         self.intervals = intervals or {}
+        self._union: tuple[list[int], list[int]] | None = None
+        """Starts and ends of the union, both rising; None while it must be made anew."""
 
     def insert(self, identity: Identity, start: int, end: int) -> list[Span]:
         """The time that nothing else covered yet."""
-        spans = [Span("engaged_ms", a, b, 1) for a, b in self._uncovered(start, end)]
+        is_again = identity in self.intervals
+        starts, ends = self._covered()
         self.intervals[identity] = (start, end)
+        if start >= end:
+            return []
+        first, after = bisect_left(ends, start), bisect_right(starts, end)
+        spans = [
+            Span("engaged_ms", a, b, 1)
+            for a, b in _gaps(start, end, zip(starts[first:after], ends[first:after], strict=True))
+        ]
+        if first < after:
+            start, end = min(start, starts[first]), max(end, ends[after - 1])
+        starts[first:after], ends[first:after] = [start], [end]
+        if is_again:
+            self._union = None
         return spans
 
     def remove(self, identity: Identity) -> list[Span]:
         """The time that nothing else covers any more."""
         gone = self.intervals.pop(identity, None)
-        return [Span("engaged_ms", a, b, -1) for a, b in self._uncovered(*gone)] if gone else []
+        if gone is None:
+            return []
+        self._union = None
+        start, end = gone
+        others = sorted(i for i in self.intervals.values() if i[1] > start and i[0] < end)
+        return [Span("engaged_ms", a, b, -1) for a, b in _gaps(start, end, others)]
 
     def prune(self, horizon: int) -> None:
         """Forget contacts that ended at or before the horizon."""
         gone = [identity for identity, (_, end) in self.intervals.items() if end <= horizon]
         for identity in gone:
             del self.intervals[identity]
+        if gone:
+            self._union = None
 
-    def _uncovered(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        at = start
-        for a, b in sorted(i for i in self.intervals.values() if i[1] > start and i[0] < end):
-            if a > at:
-                yield at, a
-            at = max(at, b)
-        if at < end:
-            yield at, end
+    def _covered(self) -> tuple[list[int], list[int]]:
+        """The union: a contact is put in by bisection, as an agent may have hundreds that are remembered."""
+        if self._union is None:
+            starts: list[int] = []
+            ends: list[int] = []
+            for start, end in sorted(i for i in self.intervals.values() if i[0] < i[1]):
+                if ends and start <= ends[-1]:
+                    ends[-1] = max(ends[-1], end)
+                else:
+                    starts.append(start)
+                    ends.append(end)
+            self._union = starts, ends
+        return self._union
+
+
+def _gaps(start: int, end: int, covered: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What of [start, end) rising intervals leave uncovered."""
+    at = start
+    for a, b in covered:
+        if a > at:
+            yield at, a
+        at = max(at, b)
+    if at < end:
+        yield at, end
