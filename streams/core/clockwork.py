@@ -144,7 +144,7 @@ class Clockwork:
     def dump(self) -> dict[str, Any]:
         """As JSON values, with what else of the engine belongs to the checkpoint."""
         engine = self._engine
-        engine.groups.settle(engine.registry)
+        engine.groups.settle()
         return {
             "now": self.now,
             "mark": self._mark,
@@ -295,12 +295,12 @@ class Clockwork:
         """Let the windows end with a later minute; what leaves or enters may be news."""
         if minute <= subject.last:
             return
-        minutes = subject.panes.minutes
-        for bit, look in self._engine.spreading.looks[subject.kind]:
-            if look.window.kind == "rolling" and not subject.news & bit:
-                moved = (at for at in (minute, minute - look.window.minutes) if at in minutes)
-                if any(look.is_touched_by(pane.sums) for at in moved for pane in minutes[at].values()):
-                    subject.news |= bit
+        panes = subject.panes
+        for bit, look in self._engine.spreading.rolling[subject.kind]:
+            if not subject.news & bit and (
+                panes.touch(minute - look.window.minutes, look) or panes.touch(minute, look)
+            ):
+                subject.news |= bit
         first, after, _ = subject.today
         if not first <= minute < after:
             subject.news = ALL_NEWS  # another day: its sums begin anew
@@ -313,7 +313,7 @@ class Clockwork:
             return
         self._mark = minute
         engine = self._engine
-        engine.groups.settle(engine.registry)
+        engine.groups.settle()
         engine.out.contributions += engine.groups.take(minute, engine.version, minute - RESIDENT_MINUTES)
 
     def _turn_shift(self, subject: Subject, now: int) -> None:

@@ -21,11 +21,11 @@ from schemas.events import (
     StateChanged,
 )
 from schemas.times import MINUTE_MS, minute_of, seconds_to_ms, to_ms
-from streams.core.facts import AGENT_TIME, CellKey, counted
+from streams.core.facts import CellKey, counted
 from streams.core.panes import Panes, add_to
 from streams.core.planned import Plan, Plans, plan_of
 from streams.core.spans import EVER, TTL_MS, Span
-from streams.core.subject import AgentTime, Delta, expire, fold
+from streams.core.subject import AgentTime, Delta, expire, fold, split
 
 Kind = Literal["event", "state", "planned"]
 Scope = Callable[[int, CellKey], bool]
@@ -113,7 +113,7 @@ def _planned(plans: list[tuple[Plan, ShiftPlanned]], known: Plans, until: int) -
         stretches.setdefault((span.start, span.end), []).append(span)
     for (start, end), spans in stretches.items():
         event = next(event for plan, event in plans if plan.start <= start < plan.end)
-        deltas = [Delta(minute, AGENT_TIME, {span.column: ms}) for span in spans for minute, ms in span.minutes()]
+        deltas = split(spans)
         yield Fact(event, "planned", start, end, deltas)
 
 

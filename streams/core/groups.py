@@ -23,6 +23,7 @@ from schemas.registry import Registry
 from schemas.times import MINUTE_MS, day_end, day_of, day_start
 from schemas.topics import CONTRIBUTIONS
 from streams.core.clockwork import DAY_GRACE_MS
+from streams.core.facts import AGENT_TIME
 from streams.core.log import (
     Checkpoint,
     Contribution,
@@ -34,7 +35,7 @@ from streams.core.log import (
     WindowRow,
     version_of,
 )
-from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, Rolling, add_to
+from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, Panes, add_to
 from streams.core.subject import KEPT_DAYS
 from streams.core.views import GroupAt, site_of
 
@@ -48,13 +49,20 @@ class Group:
         self.kind, _, self.id = key.partition(":")
         self.parts: dict[int, dict[int, dict[str, int]]] = {}
         """minute -> partition -> sums."""
-        self.rolling = Rolling(lengths, last)
+        self.panes = Panes()
+        """Over all partitions, each minute in one cell."""
+        self.last = last
+        """The minute that the windows end with."""
+        self.lengths = tuple(sorted(lengths))
+        """Lengths of the windows, minutes."""
+        self.has_moved = True
+        """Whether the sums of a window changed since the group was judged."""
         self.days: dict[str, dict[str, int]] = {}
         self.states: dict[str, RuleState] = {}
 
     def window(self, minutes: int, look: Look | None = None) -> Sums:
-        """Totals of a rolling window that is kept."""
-        return self.rolling.totals[minutes]
+        """Totals of a rolling window, as it stands now: at least those that are looked at."""
+        return self.panes.window(self.last, minutes, look)
 
     @property
     def is_live(self) -> bool:
@@ -64,24 +72,38 @@ class Group:
     @property
     def is_active(self) -> bool:
         """True while a window may hold something or a rule is pending or firing."""
-        return self.is_live or self.rolling.newest > self.rolling.last - self.rolling.longest
+        return self.is_live or self.panes.newest > self.last - self.lengths[-1]
+
+    def slide(self, last: int) -> None:
+        """Let the windows end with a later minute."""
+        if last <= self.last:
+            return
+        moves = range(self.last + 1, last + 1) if last - self.last <= self.lengths[-1] else ()
+        minutes = self.panes.minutes
+        self.has_moved |= not moves or any(
+            minute in minutes or any(minute - length in minutes for length in self.lengths) for minute in moves
+        )
+        self.last = last
 
     def set_part(self, minute: int, partition: int, sums: dict[str, int]) -> dict[str, int]:
         """Replace what a partition gives to a minute; returns the difference."""
         parts = self.parts.setdefault(minute, {})
-        difference: dict[str, int] = dict(sums)
-        add_to(difference, parts.get(partition, {}), -1)
-        difference = {column: value for column, value in difference.items() if value}
+        before = parts.get(partition, {})
         parts[partition] = sums
+        difference = {column: value - before.get(column, 0) for column, value in sums.items()}
+        difference.update((column, -value) for column, value in before.items() if column not in sums)
+        difference = {column: value for column, value in difference.items() if value}
         if difference:
-            self.rolling.add(minute, difference)
+            self.has_moved = True
+            self.panes.add(minute, AGENT_TIME, difference, 1, 0)
         return difference
 
     def evict(self, horizon: int) -> None:
         """Forget minutes before the horizon."""
         for minute in [m for m in self.parts if m < horizon]:
             del self.parts[minute]
-        self.rolling.evict(horizon)
+        self.panes.dirty.clear()  # what a group sums is written by its windows alone
+        self.panes.evict(horizon)
 
 
 class GroupEngine:
@@ -153,7 +175,9 @@ class GroupEngine:
         self.judge = revision.second
         self._schedule_closings()
         for group in self.groups.values():
-            group.rolling.reshape(self._lengths(group.key))
+            group.lengths = tuple(sorted(self._lengths(group.key)))
+            group.panes.looked.clear()
+            group.has_moved = True
 
     def replay(self, offset: int, contributions: list[Contribution]) -> None:
         """Take contributions from before the checkpoint: fills the minutes without judging again."""
@@ -170,7 +194,8 @@ class GroupEngine:
     def replayed(self) -> None:
         """All contributions up to the checkpoint are in: go on from there."""
         for group in self.groups.values():
-            group.rolling.rebuild(max(self.judged, 0))
+            group.last = max(self.judged, 0)
+            group.has_moved = True
         self._evict(self.judged - RESIDENT_MINUTES)
 
     def _next_minute(self, ready: int) -> int:
@@ -195,13 +220,13 @@ class GroupEngine:
             self._close_day(site, now)
         for key in sorted(key for key, group in self.groups.items() if group.is_active):
             group = self.groups[key]
-            group.rolling.slide(minute)
-            if group.rolling.has_moved or group.is_live:
+            group.slide(minute)
+            if group.has_moved or group.is_live:
                 self._judge(group, now)
         self._evict(minute - RESIDENT_MINUTES)
 
     def _judge(self, group: Group, now: int) -> None:
-        group.rolling.has_moved = False
+        group.has_moved = False
         view = GroupAt(group, self.registry, now)
         self._note(self.judge.judge(view, group.states, now))
         self.touched.add(group.key)
@@ -312,10 +337,10 @@ class GroupEngine:
         return int(body["replay_from"])
 
     def _window_rows(self, group: Group) -> list[WindowRow]:
-        rolling, key = group.rolling, group.key
+        key, last = group.key, group.last
         rows = [
-            WindowRow(key, f"{n}m", (rolling.last - n + 1) * MINUTE_MS, self.clock, dict(rolling.totals[n]))
-            for n in STANDARD_WINDOWS
+            WindowRow(key, f"{length}m", (last - length + 1) * MINUTE_MS, self.clock, sums)
+            for length, sums in group.panes.windows(last, STANDARD_WINDOWS).items()
         ]
         zone = self.registry.zone(site_of(key, self.registry, self.clock))
         day = day_of(max(self.clock - 1, 0), zone)

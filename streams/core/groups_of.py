@@ -24,16 +24,20 @@ class GroupSums:
         self.partition = partition
         self.sums: dict[str, dict[int, dict[str, int]]] = {}
         self.dirty: set[tuple[str, int]] = set()
-        self._pending: dict[tuple[str, int, CellKey], dict[str, int]] = {}
-        """What panes gained since it was last spread over their groups."""
-        self._known: dict[tuple[str, str], tuple[int, int, list[str]]] = {}
+        self._pending: dict[tuple[int, tuple[str, ...]], dict[str, int]] = {}
+        """(minute, groups) -> what they gained together since it was last spread over them."""
+        self._known: dict[tuple[str, str], tuple[int, int, tuple[str, ...]]] = {}
         """(subject, queue) -> groups from one minute up to another."""
 
-    def add(self, key: str, minute: int, cell: CellKey, sums: Sums, sign: int) -> None:
-        """Note what a pane of a subject gained (+1) or lost (-1)."""
-        pending = self._pending.get((key, minute, cell))
+    def add(self, key: str, minute: int, cell: CellKey, sums: Sums, sign: int, registry: Registry) -> None:
+        """Add what a pane of a subject gained (+1) or lost (-1) to its groups, by the roster of the minute."""
+        known = self._known.get((key, cell[0]))
+        if known is None or not known[0] <= minute < known[1]:
+            known = self._look_up(key, minute, cell, registry)
+        place = (minute, known[2])
+        pending = self._pending.get(place)
         if pending is None:
-            pending = self._pending[key, minute, cell] = {}
+            pending = self._pending[place] = {}
         add_to(pending, sums, sign)
 
     @property
@@ -41,11 +45,14 @@ class GroupSums:
         """True while something waits to be sent."""
         return bool(self.dirty or self._pending)
 
-    def settle(self, registry: Registry) -> None:
-        """Spread what panes gained over their groups, by the roster of each minute."""
-        for (key, minute, cell), gained in self._pending.items():
-            for group in self._groups_of(key, cell, minute, registry):
-                add_to(self.sums.setdefault(group, {}).setdefault(minute, {}), gained)
+    def settle(self) -> None:
+        """Spread over the groups what was gained."""
+        for (minute, groups), gained in self._pending.items():
+            for group in groups:
+                minutes = self.sums.get(group)
+                if minutes is None:
+                    minutes = self.sums[group] = {}
+                add_to(minutes.setdefault(minute, {}), gained)
                 self.dirty.add((group, minute))
         self._pending.clear()
 
@@ -65,16 +72,13 @@ class GroupSums:
                 if old.get(minute) != new.setdefault(minute, {}):
                     self.dirty.add((group, minute))
 
-    def _groups_of(self, key: str, cell: CellKey, minute: int, registry: Registry) -> list[str]:
-        known = self._known.get((key, cell[0]))
-        if known is not None and known[0] <= minute < known[1]:
-            return known[2]
-        groups = groups_of(key, cell, minute, registry)
+    def _look_up(self, key: str, minute: int, cell: CellKey, registry: Registry) -> tuple[int, int, tuple[str, ...]]:
         until = (
             registry.stays_until(key.partition(":")[2], minute * MINUTE_MS) if key.startswith("agent:") else FOREVER_MS
         )
-        self._known[key, cell[0]] = (minute, -(-until // MINUTE_MS), groups)
-        return groups
+        found = (minute, -(-until // MINUTE_MS), tuple(groups_of(key, cell, minute, registry)))
+        self._known[key, cell[0]] = found
+        return found
 
     def take(self, mark: int, version: int, horizon: int) -> list[Contribution]:
         """What changed in minutes up to `mark` since the last call, in parts; later minutes wait for their own mark."""

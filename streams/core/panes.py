@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from schemas.alerts import Look
 from schemas.panes import Sums
 from streams.core.facts import CellKey
 
@@ -49,6 +50,58 @@ def add_to(totals: dict[str, int], sums: Sums, sign: int = 1) -> dict[str, int]:
     return totals
 
 
+class Looked:
+    """
+    Running totals of what rules look at in one rolling window of a subject.
+
+    They move when the subject is judged: what the window has left by then is taken away, what it has entered is added.
+    """
+
+    __slots__ = ("last", "length", "look", "totals")
+
+    def __init__(self, look: Look) -> None:
+        """Not made yet."""
+        self.look = look
+        self.length = look.window.minutes
+        self.last = -1
+        self.totals: dict[str, int] = {}
+
+    def add(self, minute: int, sums: Sums, sign: int) -> None:
+        """Add what a pane gained or lost, if the window covers it."""
+        if self.last - self.length < minute <= self.last and self.look.is_touched_by(sums):
+            self._count(sums, sign)
+
+    def move(self, last: int, minutes: dict[int, dict[CellKey, Pane]]) -> None:
+        """Let the window end with a later minute."""
+        before, length = self.last, self.length
+        if last == before:
+            return
+        self.last = last
+        first_gone = before - length + 1
+        if before < 0 or last - before >= length or first_gone < last - RESIDENT_MINUTES + 2:  # it may be evicted
+            self.totals.clear()
+            self._enter(range(last - length + 1, last + 1), minutes, 1)
+        else:
+            self._enter(range(first_gone, last - length + 1), minutes, -1)
+            self._enter(range(before + 1, last + 1), minutes, 1)
+
+    def _enter(self, entering: range, minutes: dict[int, dict[CellKey, Pane]], sign: int) -> None:
+        is_touched_by = self.look.is_touched_by
+        for minute in entering:
+            for pane in minutes.get(minute, _NO_CELLS).values():
+                if is_touched_by(pane.sums):
+                    self._count(pane.sums, sign)
+
+    def _count(self, sums: Sums, sign: int) -> None:
+        columns, prefixes, totals = self.look.columns, self.look.prefixes, self.totals
+        for column, value in sums.items():
+            if column in columns or (prefixes and column.startswith(prefixes)):
+                totals[column] = totals.get(column, 0) + sign * value
+
+
+_NO_CELLS: dict[CellKey, Pane] = {}
+
+
 class Panes:
     """The resident panes of one subject by minute."""
 
@@ -56,6 +109,8 @@ class Panes:
         """Empty."""
         self.minutes: dict[int, dict[CellKey, Pane]] = {}
         self.dirty: set[tuple[int, CellKey]] = set()
+        self.looked: dict[int, Looked] = {}
+        """Length of a window -> what the rules looked at in it last."""
         self.newest = -1
 
     def add(
@@ -70,6 +125,8 @@ class Panes:
             pane = cells[cell] = Pane()
         pane.add(sums, sign, version, handle_ms)
         self.dirty.add((minute, cell))
+        for looked in self.looked.values():
+            looked.add(minute, sums, sign)
         self.newest = max(self.newest, minute)
 
     def put(self, minute: int, cell: CellKey, pane: Pane) -> None:
@@ -77,18 +134,30 @@ class Panes:
         self.minutes.setdefault(minute, {})[cell] = pane
         self.newest = max(self.newest, minute)
 
-    def sums(self, first: int, last: int, keys: frozenset[str] | None = None) -> dict[str, int]:
-        """Totals of the minutes from `first` to `last`, both included: of some keys, or of all."""
+    def sums(self, first: int, last: int) -> dict[str, int]:
+        """Totals of the minutes from `first` to `last`, both included."""
         totals: dict[str, int] = {}
-        if keys is None:
-            self._sum(totals, first, last)
-            return totals
-        for sums in self._within(first, last):
-            if not keys.isdisjoint(sums):
-                for column, value in sums.items():
-                    if column in keys:
-                        totals[column] = totals.get(column, 0) + value
+        self._sum(totals, first, last)
         return totals
+
+    def window(self, last: int, length: int, look: Look | None = None) -> Sums:
+        """
+        Totals of the `length` minutes up to `last`: at least those that are looked at.
+
+        What is returned for a look changes with the panes.
+        """
+        if look is None:
+            return self.sums(last - length + 1, last)
+        looked = self.looked.get(length)
+        if looked is None or looked.look is not look:
+            looked = self.looked[length] = Looked(look)
+        looked.move(last, self.minutes)
+        return looked.totals
+
+    def touch(self, minute: int, look: Look) -> bool:
+        """True when what a look is at stands in a minute."""
+        cells = self.minutes.get(minute)
+        return cells is not None and any(look.is_touched_by(pane.sums) for pane in cells.values())
 
     def windows(self, last: int, lengths: Iterable[int]) -> dict[int, dict[str, int]]:
         """Totals of the windows of `lengths` minutes, rising, that end with `last`."""
@@ -121,84 +190,11 @@ class Panes:
                 del self.minutes[minute]
 
     def _sum(self, totals: dict[str, int], first: int, last: int) -> None:
-        for sums in self._within(first, last):
-            add_to(totals, sums)
-
-    def _within(self, first: int, last: int) -> list[dict[str, int]]:
-        """The sums of all panes of some minutes."""
         minutes = self.minutes
         if len(minutes) <= last - first:
             held = [cells for minute, cells in minutes.items() if first <= minute <= last]
         else:
             held = [minutes[minute] for minute in range(first, last + 1) if minute in minutes]
-        return [pane.sums for cells in held for pane in cells.values()]
-
-
-class Rolling:
-    """
-    Running totals of the rolling windows of a group: each covers its `length` minutes up to `last`.
-
-        last-4  last-3  last-2  last-1  last
-        [------------ 5 m window ----------]   sliding by one takes the first away and adds the next
-
-    A group changes in every minute and is judged in each: for it running totals are cheaper than sums over minutes.
-    """
-
-    def __init__(self, lengths: Iterable[int], last: int) -> None:
-        """Empty windows that end with minute `last`."""
-        self.last = last
-        self.has_moved = True
-        """Whether the totals changed since somebody set this to False."""
-        self.minutes: dict[int, dict[str, int]] = {}
-        self.newest = -1
-        self.totals: dict[int, dict[str, int]] = {length: {} for length in sorted(set(lengths))}
-        self.longest = max(self.totals)
-        """Minutes of the longest window."""
-
-    def reshape(self, lengths: Iterable[int]) -> None:
-        """Keep windows of other lengths."""
-        self.totals = {length: {} for length in sorted(set(lengths))}
-        self.longest = max(self.totals)
-        self.rebuild(self.last)
-
-    def add(self, minute: int, sums: Sums) -> None:
-        """Add to a minute and to every window that covers it."""
-        self.has_moved = True
-        self.newest = max(self.newest, minute)
-        add_to(self.minutes.setdefault(minute, {}), sums)
-        for length, totals in self.totals.items():
-            if self.last - length < minute <= self.last:
-                add_to(totals, sums)
-
-    def slide(self, last: int) -> None:
-        """Move the windows so that they end with a later minute."""
-        if last <= self.last:
-            return
-        if last - self.last > self.longest:
-            self.rebuild(last)
-            return
-        for minute in range(self.last + 1, last + 1):
-            entering = self.minutes.get(minute)
-            for length, totals in self.totals.items():
-                leaving = self.minutes.get(minute - length)
-                if leaving:
-                    add_to(totals, leaving, -1)
-                    self.has_moved = True
-                if entering:
-                    add_to(totals, entering)
-                    self.has_moved = True
-        self.last = last
-
-    def rebuild(self, last: int) -> None:
-        """Make the totals anew from the minutes."""
-        self.has_moved = True
-        self.last = last
-        for length in self.totals:
-            totals = self.totals[length] = {}
-            for minute in range(last - length + 1, last + 1):
-                add_to(totals, self.minutes.get(minute, {}))
-
-    def evict(self, horizon: int) -> None:
-        """Forget minutes before the horizon."""
-        for minute in [m for m in self.minutes if m < horizon]:
-            del self.minutes[minute]
+        for cells in held:
+            for pane in cells.values():
+                add_to(totals, pane.sums)

@@ -245,6 +245,7 @@ class PartitionEngine:
         self.spreading.look()
         for subject in self.subjects.values():
             subject.lengths = tuple(sorted(self.lengths(subject.key)))
+            subject.panes.looked.clear()
             subject.news = ALL_NEWS
             if subject.states or subject.is_active():
                 self.time.changed.add(subject.key)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -128,12 +129,17 @@ class Plans:
 
     def next_minute(self, minute: int) -> int | None:
         """The first minute from this one on for which something is planned."""
+        if self._whole(minute) is not None:
+            return minute
         for piece in self._from(minute * MINUTE_MS):
             return max(minute, minute_of(piece.start))
         return None
 
     def in_minute(self, minute: int) -> dict[str, int]:
-        """Planned time of a minute by column, ms."""
+        """Planned time of a minute by column, ms; not to be changed."""
+        piece = self._whole(minute)
+        if piece is not None:
+            return _minute_of_each(piece.columns)
         sums: dict[str, int] = {}
         for span in self.until((minute + 1) * MINUTE_MS, start=minute * MINUTE_MS):
             sums[span.column] = sums.get(span.column, 0) + span.end - span.start
@@ -175,15 +181,26 @@ class Plans:
             plans.append(Plan(identity, offset, start, parts[-1].end, parts))
         return cls(plans, data[0])
 
-    def _from(self, start: int) -> Iterator[Piece]:
-        """The pieces that end after an instant."""
+    def _painting(self) -> list[Piece]:
+        """All pieces; `_starts` goes with them."""
         if self._pieces is None:
             self._pieces = _painted(self._plans.values())
             self._starts = [piece.start for piece in self._pieces]
+        return self._pieces
+
+    def _whole(self, minute: int) -> Piece | None:
+        """The piece that holds the whole of a minute, as one does for nearly all."""
+        pieces, start = self._painting(), minute * MINUTE_MS
+        index = bisect_right(self._starts, start) - 1
+        return pieces[index] if index >= 0 and pieces[index].end >= start + MINUTE_MS else None
+
+    def _from(self, start: int) -> Iterator[Piece]:
+        """The pieces that end after an instant."""
+        pieces = self._painting()
         first = max(bisect_right(self._starts, start) - 1, 0)
-        for index in range(first, len(self._pieces)):
-            if self._pieces[index].end > start:
-                yield self._pieces[index]
+        for index in range(first, len(pieces)):
+            if pieces[index].end > start:
+                yield pieces[index]
 
     def _around(self, plan: Plan) -> list[Piece]:
         """The pieces of what a plan can change: itself, and what lies within the zones of grace around it."""
@@ -194,6 +211,11 @@ class Plans:
         self._pieces = None
         start = max(plan.start - GRACE_MS, self.known_from)
         return _difference(before, self._around(plan), start, plan.end + GRACE_MS)
+
+
+@cache
+def _minute_of_each(columns: tuple[str, ...]) -> dict[str, int]:
+    return dict.fromkeys(columns, MINUTE_MS)
 
 
 def overlaps(planned: Iterable[Span], states: Sequence[Span]) -> Iterator[Span]:

@@ -15,10 +15,10 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.panes import AWAY_PREFIX, STATE_COLUMN
-from schemas.times import HOUR_MS, MINUTE_MS
+from schemas.times import HOUR_MS
 
 TTL_MS = 12 * HOUR_MS
 """A state or a wait that nobody ended ends by itself after this."""
@@ -32,23 +32,13 @@ Identity = str
 """source, id and type of an event, joined."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of time [start, end) that a column gains (+1) or loses (-1)."""
 
     column: str
     start: int
     end: int
     sign: int
-
-    def minutes(self) -> Iterator[tuple[int, int]]:
-        """(minute, milliseconds of the span in it)."""
-        at = self.start
-        while at < self.end:
-            minute = at // MINUTE_MS
-            edge = min(self.end, (minute + 1) * MINUTE_MS)
-            yield minute, edge - at
-            at = edge
 
 
 @dataclass(order=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.alerts import ALL_NEWS, Look, SubjectKind
+from schemas.panes import Sums
 from schemas.times import MINUTE_MS, minute_of
 from streams.core.panes import RESIDENT_MINUTES, add_to
 from streams.core.subject import Changed, Delta, Subject, merged
@@ -24,6 +25,8 @@ class Spreading:
         self._engine = engine
         self.looks: dict[str, list[tuple[int, Look]]] = {}
         """By kind of subject: (bit in `Subject.news`, what the rules of a window look at)."""
+        self.rolling: dict[str, list[tuple[int, Look]]] = {}
+        """Those of them that are on a rolling window."""
         self.timed: dict[str, int] = {}
         """By kind of subject: the bits of rules on the present instant."""
         self.look()
@@ -33,6 +36,7 @@ class Spreading:
         judge = self._engine.judge
         for kind in OWN_RULES:
             looks = self.looks[kind] = [(1 << place, look) for place, look in enumerate(judge.looks(kind))]
+            self.rolling[kind] = [(bit, look) for bit, look in looks if look.window.kind == "rolling"]
             self.timed[kind] = sum(bit for bit, look in looks if look.window.kind == "now")
 
     def spread(self, subject: Subject, changed: Changed) -> None:
@@ -72,25 +76,25 @@ class Spreading:
     def _add(self, subject: Subject, delta: Delta) -> None:
         minute, cell, sums, sign, handle_ms = delta
         subject.panes.add(minute, cell, sums, sign, self._engine.version, handle_ms)
-        self._engine.groups.add(subject.key, minute, cell, sums, sign)
+        self._engine.groups.add(subject.key, minute, cell, sums, sign, self._engine.registry)
 
     def _count_days(self, subject: Subject, deltas: list[Delta]) -> None:
         """Add to the totals of days and of the shift, and note which rules that may concern."""
         if not deltas:
             return
         first, after = self._engine.time.day_known(subject)
-        shift_minute = -(-subject.shift_start // MINUTE_MS)
-        if all(first <= delta.minute < after and delta.minute >= shift_minute for delta in deltas):
-            totals: dict[str, int] = {}
-            for delta in deltas:
-                add_to(totals, delta.sums, delta.sign)
-            self._count(subject, deltas[0].minute, totals, in_shift=True)
+        first = max(first, -(-subject.shift_start // MINUTE_MS))
+        for delta in deltas:
+            if not first <= delta.minute < after:
+                break
+        else:
+            self._count(subject, deltas[0].minute, _totals(deltas), in_shift=True)
             return
         for delta in deltas:
             in_shift = delta.minute * MINUTE_MS >= subject.shift_start
-            self._count(subject, delta.minute, add_to({}, delta.sums, delta.sign), in_shift=in_shift)
+            self._count(subject, delta.minute, _totals([delta]), in_shift=in_shift)
 
-    def _count(self, subject: Subject, minute: int, sums: dict[str, int], *, in_shift: bool) -> None:
+    def _count(self, subject: Subject, minute: int, sums: Sums, *, in_shift: bool) -> None:
         for bit, look in self.looks[subject.kind]:
             if not subject.news & bit and look.is_touched_by(sums):
                 subject.news |= bit
@@ -101,3 +105,13 @@ class Spreading:
         if totals is None:
             totals = subject.days[day] = {}
         add_to(totals, sums)
+
+
+def _totals(deltas: list[Delta]) -> Sums:
+    """What deltas add up to."""
+    if len(deltas) == 1 and deltas[0].sign > 0:
+        return deltas[0].sums
+    totals: dict[str, int] = {}
+    for delta in deltas:
+        add_to(totals, delta.sums, delta.sign)
+    return totals

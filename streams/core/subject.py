@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -129,10 +129,7 @@ def expire(time: AgentTime, clock: int) -> Changed:
 
 def _settled(spans: list[Span], time: AgentTime) -> Changed:
     """What spans of states add, or take back, on their own and in planned time."""
-    deltas = list(_split(spans))
-    if time.plans:
-        deltas += _split(time.plans.worked(spans))
-    return Changed(deltas)
+    return Changed(split([*spans, *time.plans.worked(spans)] if time.plans else spans))
 
 
 def _replanned(plan: Plan, moved: list[Span], time: AgentTime, clock: int) -> Changed:
@@ -145,7 +142,7 @@ def _replanned(plan: Plan, moved: list[Span], time: AgentTime, clock: int) -> Ch
     counted = (Span(span.column, span.start, min(span.end, passed), span.sign) for span in moved)
     worked = overlaps(moved, time.timeline.settled()) if moved else ()
     unknown = _minutes(plan.start - GRACE_MS, min(plan.end + GRACE_MS, time.plans.known_from, clock))
-    return Changed([*_split(counted), *_split(worked)], unknown)
+    return Changed(split([*counted, *worked]), unknown)
 
 
 def _in_hand(event: ContactHandled, at: int) -> Changed:
@@ -179,7 +176,7 @@ def fold_all(events: Iterable[tuple[int, FloorEvent]], clock: int) -> Panes:
             settled = event.at_ms - TTL_MS
             time.timeline.prune(settled)
             time.engagement.prune(settled)
-    for delta in [*expire(time, clock).deltas, *_split(time.plans.until(minute_of(clock) * MINUTE_MS))]:
+    for delta in [*expire(time, clock).deltas, *split(time.plans.until(minute_of(clock) * MINUTE_MS))]:
         panes.add(delta.minute, delta.cell, delta.sums, delta.sign, 0)
     return panes
 
@@ -192,14 +189,23 @@ def _counted_deltas(event: FloorEvent, at: int, sign: int, time: AgentTime) -> l
         start = min(max(found.engaged_from, at - TTL_MS), at)
         engagement = time.engagement
         spans = engagement.insert(identity, start, at) if sign > 0 else engagement.remove(identity)
-        deltas += _split(spans)
+        deltas += split(spans)
     return deltas
 
 
-def _split(spans: Iterable[Span]) -> Iterator[Delta]:
-    for span in spans:
-        for minute, part in span.minutes():
-            yield Delta(minute, AGENT_TIME, {span.column: part}, span.sign)
+def split(spans: Iterable[Span]) -> list[Delta]:
+    """What spans give to the minutes that they cover, one delta a minute."""
+    found: dict[int, dict[str, int]] = {}
+    for column, start, end, sign in spans:
+        if start >= end:
+            continue
+        for minute in range(start // MINUTE_MS, -(-end // MINUTE_MS)):
+            sums = found.get(minute)
+            if sums is None:
+                sums = found[minute] = {}
+            within = min(end, (minute + 1) * MINUTE_MS) - max(start, minute * MINUTE_MS)
+            sums[column] = sums.get(column, 0) + sign * within
+    return [Delta(minute, AGENT_TIME, sums) for minute, sums in found.items()]
 
 
 class Subject:
@@ -252,8 +258,7 @@ class Subject:
 
     def window(self, minutes: int, look: Look | None = None) -> Sums:
         """Totals of a rolling window, as it stands now: at least those that are looked at."""
-        keys = None if look is None or look.prefixes else look.columns
-        return self.panes.sums(self.last - minutes + 1, self.last, keys)
+        return self.panes.window(self.last, minutes, look)
 
     def is_active(self) -> bool:
         """True while a window may hold something, or held it a minute ago, or a rule is pending or firing."""

@@ -102,9 +102,7 @@ class SubjectAt:
 
 
 def span_sums(subject: Judged, window: Window, day: date) -> Sums:
-    """Totals of a rolling window, a day or a span of days that ends with `day`."""
-    if window.kind == "rolling":
-        return subject.window(window.minutes)
+    """Totals of a day or a span of days that ends with `day`; empty for `now`."""
     if window.kind == "now":
         return {}
     if window.kind != "days":
@@ -170,6 +168,8 @@ class GroupAt:
 
     def sums(self, window: Window, look: Look | None = None) -> Sums:
         """Totals of a window; a group's shift is its site day."""
+        if window.kind == "rolling":
+            return self._group.window(window.minutes, look)
         return span_sums(self._group, window, self._day)
 
     def bounds(self, window: Window) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,7 @@ def test_a_part_that_cannot_start_is_shown_as_restarting(tmp_path: Path, wait_un
 
 def test_a_floor_without_its_base_ends(tmp_path: Path) -> None:
     """When the store cannot start at all, the floor ends with the store's own last words."""
-    broken = part("store", "import sys; sys.exit('the disk is full')")
+    broken = replace(part("store", "import sys; sys.exit('the disk is full')"), ready=lambda: False)
 
     with (
         pytest.raises(ConfigError, match="store does not start: the disk is full"),

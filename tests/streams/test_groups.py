@@ -241,7 +241,7 @@ def test_an_emptied_minute_takes_its_share_back() -> None:
     fed(engine, [given_by(0, 1, both), given_by(1, 1, both), given_by(0, 2, {"team:t1": {1: {}}}), given_by(1, 2)])
 
     assert [handled_ for _, _, handled_ in notes.judged] == [4, 2]
-    assert engine.groups["team:t1"].rolling.totals[FIVE.minutes] == {"handled": 2}
+    assert engine.groups["team:t1"].window(FIVE.minutes) == {"handled": 2}
 
 
 def test_a_broken_message_is_refused() -> None:

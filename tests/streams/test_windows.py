@@ -5,17 +5,23 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.panes import Panes, Rolling
+from schemas.alerts import Look, Window
+from streams.core.panes import RESIDENT_MINUTES, Panes
 
 LENGTHS = (1, 5, 15, 60)
+SENT_LATE_MINUTES = 60
+LOOKS = {
+    length: Look(Window("rolling", minutes=length), frozenset({"handled"}), ("away:",)) for length in (*LENGTHS, 80)
+}
 Step = tuple[str, int, int]
 
 
 def steps() -> st.SearchStrategy[list[Step]]:
-    """(add or slide, minute or minutes, value)."""
-    adds = st.tuples(st.just("add"), st.integers(0, 200), st.sampled_from([-2, -1, 1, 3]))
-    slides = st.tuples(st.just("slide"), st.sampled_from([0, 1, 1, 2, 14, 61, 90]), st.just(0))
-    return st.lists(st.one_of(adds, slides), max_size=40)
+    """(add, minutes before the last, value), (slide, minutes, 0) or (look, length, 0)."""
+    adds = st.tuples(st.just("add"), st.integers(-2, SENT_LATE_MINUTES), st.sampled_from([-2, -1, 1, 3]))
+    slides = st.tuples(st.just("slide"), st.sampled_from([0, 1, 1, 2, 14, 31, 61, 90]), st.just(0))
+    looks = st.tuples(st.just("look"), st.sampled_from(sorted(LOOKS)), st.just(0))
+    return st.lists(st.one_of(adds, slides, looks), max_size=60)
 
 
 def naive(added: list[tuple[int, int]], last: int, length: int) -> int:
@@ -23,36 +29,39 @@ def naive(added: list[tuple[int, int]], last: int, length: int) -> int:
     return sum(value for minute, value in added if last - length < minute <= last)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(steps=steps())
 def test_running_totals_equal_the_sums_over_their_minutes(steps: list[Step]) -> None:
-    """After every step, for every length, whatever was added late or taken back: of a group, and of a subject."""
-    panes, rolling = Panes(), Rolling(LENGTHS, 100)
+    """Whenever somebody looks, whatever was added late or taken back, and whatever was let go since."""
+    panes, last = Panes(), 100
     added: list[tuple[int, int]] = []
-    for kind, number, value in steps:
+    for kind, number, value in [*steps, *(("look", length, 0) for length in LOOKS)]:
         if kind == "slide":
-            rolling.slide(rolling.last + number)
+            last += number
+            panes.freeze()
+            panes.evict(last + 1 - RESIDENT_MINUTES)
+        elif kind == "add":
+            panes.add(last - number, ("", ""), {"handled": value, "away:lunch": value, "talk_ms": 7}, 1, 0, None)
+            added.append((last - number, value))
         else:
-            panes.add(number, ("", ""), {"handled": value}, 1, 0, None)
-            rolling.add(number, {"handled": value})
-            added.append((number, value))
+            looked = panes.window(last, number, LOOKS[number])
+            wanted = naive(added, last, number)
+            assert (looked.get("handled", 0), looked.get("away:lunch", 0)) == (wanted, wanted)
+            assert "talk_ms" not in looked
 
-        last, wanted = rolling.last, {length: naive(added, rolling.last, length) for length in LENGTHS}
-        assert {length: sums.get("handled", 0) for length, sums in rolling.totals.items()} == wanted
-        found = panes.windows(last, LENGTHS)
-        assert {length: sums.get("handled", 0) for length, sums in found.items()} == wanted
-        one = {length: panes.sums(last - length + 1, last, frozenset({"handled"})) for length in LENGTHS}
-        assert {length: sums.get("handled", 0) for length, sums in one.items()} == wanted
+    found = panes.windows(last, LENGTHS)
+    wanted_of = {length: naive(added, last, length) for length in LENGTHS}
+    assert {length: sums.get("handled", 0) for length, sums in found.items()} == wanted_of
+    one = {length: panes.window(last, length) for length in LENGTHS}
+    assert {length: sums.get("handled", 0) for length, sums in one.items()} == wanted_of
 
 
 def five_minutes(contacts: list[int], last: int) -> int:
     """Contacts in the five minutes that end with `last`."""
-    rolling = Rolling([5], 0)
+    panes = Panes()
     for minute in contacts:
-        rolling.add(minute, {"handled": 1})
-    for minute in range(1, last + 1):
-        rolling.slide(minute)
-    return rolling.totals[5].get("handled", 0)
+        panes.add(minute, ("", ""), {"handled": 1}, 1, 0)
+    return panes.window(last, 5, LOOKS[5]).get("handled", 0)
 
 
 def test_a_window_of_five_minutes_holds_the_minutes_that_end_with_the_last() -> None:
@@ -64,9 +73,9 @@ def test_a_window_of_five_minutes_holds_the_minutes_that_end_with_the_last() -> 
 
 
 def test_what_comes_to_nothing_leaves_no_column() -> None:
-    """A sum that is taken back is absent, not zero."""
-    rolling = Rolling([5], 3)
+    """A sum that is taken back is absent from what is written, not zero."""
+    panes = Panes()
     for value in (1, -1):
-        rolling.add(3, {"handled": value})
+        panes.add(3, ("", ""), {"handled": value}, 1, 0)
 
-    assert rolling.totals == {5: {}}
+    assert panes.windows(3, [5]) == {5: {}}
