@@ -94,4 +94,5 @@ def _order(work: str, settings: Settings, records: int, scale: Scale) -> Order:
         until=round(records * UNTIL_SHARE),
         warm_up_s=WARM_UP_S,
         limit_s=scale.seconds,
+        extra={"agents": scale.agents},
     )

@@ -64,25 +64,27 @@ class EngineRun:
     def __init__(self, log: LogOfLists, agents: int) -> None:
         """Nothing is folded yet."""
         registry = registry_of(agents)
+        self.folded = 0
+        self._unflushed = 0
         self.engines = {
             partition: PartitionEngine(partition, EPOCH, registry, judge_of(registry), event_clock=True)
             for partition in range(log.partitions)
         }
-        self._inboxes = {partition: Inbox() for partition in self.engines}
-        for partition, inbox in self._inboxes.items():
+        self.inboxes = {partition: Inbox() for partition in self.engines}
+        for partition, inbox in self.inboxes.items():
             inbox.fetched.extend(log.records[partition])
 
     def fold(self, most: int, spent: Spent) -> int:
         """Fold up to about `most` records, flushes included; returns how many. 0 when all is done."""
-        done = waiting = 0
+        done = 0
         began, began_cpu = perf_counter(), process_time()
         while done < most:
             folded = self._turn(spent)
             if not folded:
                 break
-            done, waiting = done + folded, waiting + folded
-            if waiting >= FLUSH_ROWS:
-                waiting = 0
+            done, self.folded, self._unflushed = done + folded, self.folded + folded, self._unflushed + folded
+            if self._unflushed >= FLUSH_ROWS:
+                self._unflushed = 0
                 self._flush(spent)
         spent.events += done
         spent.wall_s += perf_counter() - began
@@ -91,11 +93,11 @@ class EngineRun:
 
     def _turn(self, spent: Spent) -> int:
         with spent.step("decode"):
-            for inbox in self._inboxes.values():
+            for inbox in self.inboxes.values():
                 inbox.decode_some()
         with spent.step("take in order of time"):
-            turn = turn_by_time(self._inboxes, {p: engine.clock for p, engine in self.engines.items()}, 0.0)
-            items = self._inboxes[turn[0]].take(turn[1]) if turn else []
+            turn = turn_by_time(self.inboxes, {p: engine.clock for p, engine in self.engines.items()}, 0.0)
+            items = self.inboxes[turn[0]].take(turn[1]) if turn else []
         if turn is None:
             return 0
         engine = self.engines[turn[0]]

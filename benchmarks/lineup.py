@@ -40,6 +40,13 @@ LINEUP: tuple[Entry, ...] = (
         is_whole=True,
     ),
     Entry("floorpulse", "durable", "the same, durable in ClickHouse", "floorpulse_worker", is_whole=True),
+    Entry(
+        "kafka-python loop",
+        "floorpulse's engine",
+        "the same engine without Faust, without contributions, alerts and flushes to anywhere",
+        "engine_loop",
+        is_whole=True,
+    ),
     Entry("confluent-kafka loop", "count", COUNT, "confluent_loop", "confluent"),
     Entry("confluent-kafka loop", "fold", FOLD, "confluent_loop", "confluent", is_whole=True),
     Entry("kafka-python loop", "count", COUNT, "kafka_python_loop", "kafka-python"),

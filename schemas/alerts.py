@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import blake2b
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -104,9 +104,8 @@ class RuleState:
     """The last site day a rule over days was judged for, ISO."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecentContact:
-    """A contact that the engine still remembers, for evidence."""
+class RecentContact(NamedTuple):
+    """A contact that the engine still remembers, for evidence; a row of JSON values."""
 
     at_ms: int
     contact: str

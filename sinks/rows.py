@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
+
 from schemas.alerts import Transition
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.times import to_ms
@@ -162,7 +164,7 @@ def transition_row(step: Transition, version: int) -> tuple[Any, ...]:
 
 def compact(body: Any) -> str:
     """JSON without spaces."""
-    return json.dumps(body, separators=(",", ":"))
+    return to_json(body).decode()
 
 
 def columns_of(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

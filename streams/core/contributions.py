@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from schemas.errors import InvalidEvent
 from schemas.events import RegistryChanged, RulesApplied, decode
@@ -31,13 +32,13 @@ def encode_contributions(contributions: Iterable[Contribution]) -> list[bytes]:
             room = SUMS_PER_PART
         room -= size
         messages[-1].append(_body(contribution))
-    return [json.dumps(message, separators=(",", ":")).encode() for message in messages if message]
+    return [to_json(message) for message in messages if message]
 
 
 def decode_contributions(value: bytes) -> list[Contribution] | RegistryChanged | RulesApplied:
     """The contributions or the control record of a message; InvalidEvent for anything else."""
     try:
-        body = json.loads(value)
+        body = from_json(value)
         if isinstance(body, list):
             return [_contribution(part) for part in body]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

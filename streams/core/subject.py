@@ -308,11 +308,11 @@ class Subject:
         """The small state as JSON values of its own, as it is now: everything but the panes."""
         return {
             "time": self.time.timeline.dump(),
-            "engaged": [[i, *span] for i, span in self.time.engagement.intervals.items()],
+            "engaged": dict(self.time.engagement.intervals),
             "days": {day: dict(sums) for day, sums in self.days.items()},
             "rules": {rule: asdict(state) for rule, state in self.states.items()},
-            "recent": [_flat(contact) for contact in self.recent],
-            "notable": [_flat(contact) for contact in self.notable],
+            "recent": list(self.recent),
+            "notable": list(self.notable),
             "in_hand": dict(self.in_hand),
             "waiting": dict(self.waiting),
             "departed": dict(self.departed),
@@ -325,7 +325,7 @@ class Subject:
     def load(self, data: dict[str, Any]) -> None:
         """Set the small state from `dump`."""
         self.time.timeline = Timeline.load(data["time"])
-        self.time.engagement = Engagement({i: (start, end) for i, start, end in data["engaged"]})
+        self.time.engagement = Engagement({i: (start, end) for i, (start, end) in data["engaged"].items()})
         self.days = data["days"]
         self.states = {rule: RuleState(**state) for rule, state in data["rules"].items()}
         self.recent = deque(RecentContact(*row) for row in data["recent"])
@@ -336,11 +336,6 @@ class Subject:
         self.shift_start, self.shift_until, self.shift_sums = data["shift"]
         self.pruned_minute = data["pruned"]
         self.due = data["due"]
-
-
-def _flat(contact: RecentContact) -> list[Any]:
-    c = contact
-    return [c.at_ms, c.contact, c.kind, c.talk_ms, c.hold_ms, c.wrap_ms, c.waited_ms, c.score, c.fatal]
 
 
 def _recent(event: FloorEvent, at: int) -> RecentContact | None:
