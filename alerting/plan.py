@@ -12,7 +12,7 @@ from alerting.rules import Rule, RuleSet
 from alerting.states import Pace
 from schemas.alerts import Look, SubjectKind, Window
 from schemas.kpi_terms import DEFAULT_LIMITS, Codes, Limits
-from schemas.kpis import DEFAULT_VARIANT, KPIS, Kpi, parts, ratio, service_level
+from schemas.kpis import DEFAULT_VARIANT, KPIS, SERVICE_LEVEL_VARIANTS, Kpi, parts, ratio, service_level
 from schemas.panes import ABANDONED_WITHIN, ANSWERED_WITHIN, COLUMNS, MAPS, Sums
 from schemas.registry import Registry
 
@@ -120,8 +120,11 @@ _KEYS = {"answered": ANSWERED_WITHIN, "abandoned": ABANDONED_WITHIN}
 
 def keys_of(kpi: Kpi) -> set[str]:
     """The keys of sums that a KPI reads; one that ends with a colon stands for all keys that begin so."""
+    forms = [kpi]
+    if kpi.id == "service_level":  # the contract of a queue says which form of it is meant
+        forms = [service_level(variant) for variant in SERVICE_LEVEL_VARIANTS]
     found: set[str] = set()
-    for column in kpi.columns:
+    for column in {column for form in forms for column in form.columns}:
         found |= {column, *_KEYS.get(column, ())} if column not in MAPS else {MAPS[column][0]}
     return found
 
