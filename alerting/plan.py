@@ -64,6 +64,7 @@ class OfWindow:
             self.window,
             self.look.columns | {key for key in keys if not key.endswith(":")},
             tuple(sorted({*self.look.prefixes, *(key for key in keys if key.endswith(":"))})),
+            self.look.states | ({rule.rule.state} if rule.rule.state is not None else set()),
         )
 
 

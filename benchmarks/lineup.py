@@ -41,6 +41,13 @@ LINEUP: tuple[Entry, ...] = (
     ),
     Entry("floorpulse", "durable", "the same, durable in ClickHouse", "floorpulse_worker", is_whole=True),
     Entry(
+        "floorpulse's transport",
+        "fold",
+        f"Faust with batches as messages, and no more than what the peers do: {FOLD}",
+        "batch_transport",
+        is_whole=True,
+    ),
+    Entry(
         "kafka-python loop",
         "floorpulse's engine",
         "the same engine without Faust, without contributions, alerts and flushes to anywhere",

@@ -171,6 +171,8 @@ class Look:
     """Keys of sums."""
     prefixes: tuple[str, ...] = ()
     """Beginnings of keys of sums."""
+    states: frozenset[str] = frozenset()
+    """States of an agent, for rules on this instant."""
 
     def is_touched_by(self, sums: Sums) -> bool:
         """True when one of the keys matters."""

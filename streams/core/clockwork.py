@@ -189,13 +189,11 @@ class Clockwork:
         judged = self._ring(instant)
         for site in sorted(site for site, (due, _) in self._closing.items() if due <= instant):
             self._close_day(site, instant)
-        if instant % TICK_MS == 0:
-            judged |= self.changed
-            self.changed.clear()
         whole = instant % MINUTE_MS == 0
-        if whole:
-            subjects = self._engine.subjects
-            judged |= {key for key in self.active if subjects[key].news or subjects[key].is_live}
+        if instant % TICK_MS == 0:
+            subjects, turn = self._engine.subjects, self.changed | self.active if whole else self.changed
+            judged |= {key for key in turn if subjects[key].news or subjects[key].is_live}
+            self.changed.clear()
         for key in sorted(judged):
             self._judge(self._engine.subjects[key], instant)
         if whole:

@@ -60,8 +60,8 @@ BELOW_ALL = 0
 """Version of a revision that came after a higher one: its row, where it was stored before, stands as it is."""
 
 
-TIMED = frozenset({"state_changed", "contact_offered", "contact_answered", "contact_abandoned", "contact_flowed_out"})
-"""Events that change what a rule on the present instant looks at."""
+WAITED = frozenset({"contact_offered", "contact_answered", "contact_abandoned", "contact_flowed_out"})
+"""Events that change who waits in a queue."""
 
 
 class PartitionEngine:
@@ -186,14 +186,15 @@ class PartitionEngine:
         self.remembered.put(event.identity, known_of(event, item, self.partition, self.epoch))
         if not event.void:
             subject = self.subject(event.subject)
-            was_offline = subject.is_offline()
+            state = subject.time.timeline.now()
             self.time.forget(subject)
             self.spreading.spread(subject, fold(event, item.offset, subject.time, self.clock))
             subject.remember(event, self.clock)
-            if event.type in TIMED:
+            self.spreading.note_state(subject, state, subject.time.timeline.now())
+            if event.type in WAITED:
                 subject.news |= self.spreading.timed[subject.kind]
-            if event.type == "shift_planned" or subject.is_offline() != was_offline:
-                subject.news = ALL_NEWS  # a plan moves the shift; rolling windows of somebody offline are not judged
+            if event.type == "shift_planned":
+                subject.news = ALL_NEWS  # it moves the shift
             self.spreading.touch(subject, is_history=is_history)
 
     def _replace(self, known: Known, event: FloorEvent) -> None:

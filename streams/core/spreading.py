@@ -8,6 +8,7 @@ from schemas.alerts import ALL_NEWS, Look, SubjectKind
 from schemas.panes import Sums
 from schemas.times import MINUTE_MS, minute_of
 from streams.core.panes import RESIDENT_MINUTES, add_to
+from streams.core.spans import Change
 from streams.core.subject import Changed, Delta, Subject, merged
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Spreading:
         """Those of them that are on a rolling window."""
         self.timed: dict[str, int] = {}
         """By kind of subject: the bits of rules on the present instant."""
+        self.of_state: dict[str, int] = {}
+        """By state of an agent: the bits of rules on the time in it."""
         self.look()
 
     def look(self) -> None:
@@ -38,6 +41,10 @@ class Spreading:
             looks = self.looks[kind] = [(1 << place, look) for place, look in enumerate(judge.looks(kind))]
             self.rolling[kind] = [(bit, look) for bit, look in looks if look.window.kind == "rolling"]
             self.timed[kind] = sum(bit for bit, look in looks if look.window.kind == "now")
+        self.of_state.clear()
+        for bit, look in self.looks["agent"]:
+            for state in look.states:
+                self.of_state[state] = self.of_state.get(state, 0) | bit
 
     def spread(self, subject: Subject, changed: Changed) -> None:
         """Add what an event changed; minutes that are no longer resident are left to the flusher."""
@@ -65,12 +72,25 @@ class Spreading:
         self._add(subject, delta)
         self._engine.touched.add(subject.key)
 
+    def note_state(self, subject: Subject, before: Change | None, after: Change | None) -> None:
+        """
+        Note which rules it concerns that an agent's state now is another one.
+
+        A rule on the state that was left needs no note: if anything came of it, it is live, and judged for that.
+        """
+        if before is after:
+            return
+        left, entered = before.state if before else "", after.state if after else ""
+        subject.news |= self.of_state.get(entered, 0)
+        if (left == "offline") != (entered == "offline"):
+            subject.news = ALL_NEWS  # rolling windows of somebody offline are not judged
+
     def touch(self, subject: Subject, *, is_history: bool) -> None:
-        """Note that a subject changed: it goes into the next flush, and is judged unless that is history."""
+        """Note that a subject changed: it goes into the next flush, and has its turn unless that is history."""
         engine = self._engine
         engine.touched.add(subject.key)
         engine.time.keep(subject)
-        if not is_history and (subject.news or subject.is_live):
+        if not is_history:
             engine.time.changed.add(subject.key)
 
     def _add(self, subject: Subject, delta: Delta) -> None:

@@ -264,11 +264,6 @@ class Subject:
         """True while a window may hold something, or held it a minute ago, or a rule is pending or firing."""
         return self.panes.newest >= self.last - self.lengths[-1] or self.is_live
 
-    def is_offline(self) -> bool:
-        """True for an agent whose latest state says so."""
-        state = self.time.timeline.now()
-        return state is not None and state.state == "offline"
-
     def remember(self, event: FloorEvent, clock: int) -> None:
         """Keep what is open and what evidence may need."""
         at = event.at_ms

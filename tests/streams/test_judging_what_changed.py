@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -9,10 +11,12 @@ from hypothesis import strategies as st
 from alerting.judge import RuleJudge
 from alerting.rules import Rule, RuleSet
 from schemas.alerts import ALL_NEWS, Transition
+from schemas.events import Activity, ContactHandled, ContactRejected, ShiftPlanned
 from schemas.registry import Floor, Registry
+from schemas.times import MINUTE_MS, from_ms, to_ms
 from streams.core.subject import Subject
 from tests.alerting.views import away_rule, rule
-from tests.streams.floors import Fact, facts, in_log, item_of
+from tests.streams.floors import DAWN, Fact, facts, in_log, item_of
 from tests.streams.runs import STEPS, Run, new_engine
 
 LATE = {"from": "09:30", "to": "17:00"}
@@ -56,3 +60,30 @@ def test_judging_everything_at_every_turn_finds_the_same(
         expected = said(told, steps, event_clock=event_clock)
 
     assert found == expected
+
+
+def test_what_comes_late_is_judged_with_what_is_fresh() -> None:
+    """A plan that is told 100 minutes late makes nobody due; a contact of the same five seconds does, and it counts."""
+    #   08:00:00  handled: one in the day, and in the shift that is the day
+    #   10:38:00  rejected: fresh
+    #   10:38:00  the plan of 08:58 to 09:01 is told: the shift since then holds nothing
+    #   10:38:05  judged
+    fresh = DAWN + 158 * MINUTE_MS
+    begins, ends = DAWN + 58 * MINUTE_MS, DAWN + 61 * MINUTE_MS
+    work = Activity(activity="work", starts_at=from_ms(begins), ends_at=from_ms(ends))
+    a1: dict[str, Any] = {"source": "acd", "agent": "a1"}
+    handled = ContactHandled(
+        **a1, id="h", at=from_ms(DAWN), contact="c1", channel="voice", started_at=from_ms(DAWN), talk_s=5
+    )
+    told = [
+        Fact(handled, 0, 1),
+        Fact(ContactRejected(**a1, id="r", at=from_ms(fresh), contact="c2", channel="voice", rang_s=4), 0, 1),
+        Fact(ShiftPlanned(**a1, id="p", at=from_ms(begins), activities=[work]), fresh - begins, 1),
+        Fact(ContactRejected(**a1, id="l", at=from_ms(fresh + 30_000), contact="c3", channel="voice", rang_s=4), 0, 1),
+    ]
+
+    found = [
+        (step.rule, to_ms(step.at) - fresh) for step, _ in said(told, [], event_clock=True) if to_ms(step.at) > fresh
+    ]
+
+    assert ("idle-shift", 5_000) in found

@@ -1,0 +1,67 @@
+"""floorpulse's way of reading Kafka, batches through Faust, with the work that every peer carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+from faust.types import TP, StreamT
+
+from benchmarks.meter import Meter, Order
+from benchmarks.work import Workload
+from streams.worker.transport import BatchSchema, BatchTransport
+
+
+class Eager:
+    """A keeper that holds nothing back and begins where Kafka says (`streams.worker.transport.Keeper`)."""
+
+    def held(self) -> set[TP]:
+        """Nothing."""
+        return set()
+
+    async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
+        """At the committed offset, or at the first."""
+        return None
+
+
+class Carrier(faust.App):
+    """An app with a keeper."""
+
+    keeper: Eager
+
+
+def main() -> None:
+    """Run the app until the meter ends the process."""
+    order = Order.of_arguments()
+    workload = Workload(order.work)
+    app = Carrier(
+        order.group,
+        broker=f"aiokafka://{order.bootstrap}",
+        store="memory://",
+        datadir=order.folder,
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        value_serializer="raw",
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=32,
+        stream_wait_empty=False,
+    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.keeper = Eager()
+
+    @app.agent(app.topic(order.topic, schema=BatchSchema(), internal=False))
+    async def fold(batches: StreamT[Any]) -> None:
+        async for batch in batches:
+            for record in batch:
+                workload.take(record.partition, record.value)
+
+    Meter(order, lambda: workload.records, more=workload.said).start()
+    app.finalize()
+    worker = faust.Worker(app, loglevel="WARNING", redirect_stdouts=False)
+    worker.execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()
