@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,30 @@ METHOD = (
 )
 
 
+ALIKE = (
+    "As above, but everybody carries one and the same fold, `benchmarks/work.py`: floorpulse's way of reading Kafka"
+    " through Faust beside the ways of its peers. The last rows are floorpulse with all that it does, as a worker and"
+    " as its engine in a plain loop: what it does costs many times more than how it reads."
+)
+_COLUMNS = [Column("rate", "records/s"), Column("cpu_us", "CPU µs a record", 1), Column("peak_mb", "peak MB")]
+
+
 def compare(scale: Scale) -> Result:
     """Every stack once in each round."""
-    result = Result(
-        "compare",
-        "The same events, one process",
-        METHOD.format(partitions=PARTITIONS, seconds=round(scale.seconds)),
-        [Column("rate", "records/s"), Column("cpu_us", "CPU µs a record", 1), Column("peak_mb", "peak MB")],
-        ratio_of="rate",
-    )
-    entries = [entry for entry in LINEUP if scale.wants(entry.name)]
+    method = METHOD.format(partitions=PARTITIONS, seconds=round(scale.seconds))
+    result = Result("compare", "The same events, one process", method, _COLUMNS, ratio_of="rate")
+    return _compared(result, LINEUP, scale)
+
+
+def alike(scale: Scale) -> Result:
+    """Every stack with the same fold, once in each round."""
+    result = Result("alike", "The same fold in every stack", ALIKE, _COLUMNS, ratio_of="rate")
+    whole = [entry for entry in LINEUP if entry.is_whole]
+    return _compared(result, sorted(whole, key=lambda entry: (entry.is_ours, entry.module != "batch_transport")), scale)
+
+
+def _compared(result: Result, lineup: Iterable[Entry], scale: Scale) -> Result:
+    entries = [entry for entry in lineup if scale.wants(entry.name)]
     environments = {name: environment(name) for name in {entry.environment for entry in entries} if name}
     with running_floor(simulator_of(scale.agents).floor(), PARTITIONS, "event") as settings:
         records = fill(settings, scale.agents, scale.events)

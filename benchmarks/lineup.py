@@ -20,6 +20,11 @@ class Entry:
     """It drops duplicates and keeps all three windows."""
 
     @property
+    def is_ours(self) -> bool:
+        """It does what floorpulse does, not the fold that everybody carries."""
+        return self.module in {"floorpulse_worker", "engine_loop"}
+
+    @property
     def name(self) -> str:
         """As `--only` takes it."""
         return f"{self.stack}/{self.work}"

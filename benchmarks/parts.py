@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.alone import cost, engine
-from benchmarks.compare import compare
+from benchmarks.compare import alike, compare
 from benchmarks.day import day
 from benchmarks.live import alerts, body, peak
 from benchmarks.queries import queries
@@ -31,6 +31,7 @@ PARTS: dict[str, Part] = {
     for part in (
         Part("engine", "the engine alone, by step, with a profile", engine),
         Part("compare", "floorpulse and its peers: the same events on the same broker, one process", compare),
+        Part("alike", "floorpulse's way of reading and its peers', with the same fold", alike),
         Part("workers", "one worker and two", workers),
         Part("state", "memory of a worker with a shift of state, and its start", state),
         Part("soak", "half an hour at 2,000 events/s: the memory of the worker", soak),
