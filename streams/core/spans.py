@@ -70,8 +70,11 @@ class Timeline:
         self.expired = expired
 
     def insert(self, change: Change, clock: int) -> list[Span] | None:
-        """The spans that a change moves; None when it lies before what is remembered."""
+        """The spans that a change moves; None when what held before it is not remembered."""
         if self.is_forgotten(change.at):
+            if not self.changes:  # the ones that were remembered have been taken back: go on from here
+                self.changes.append(change)
+                self.expired = clock >= change.at + TTL_MS
             return None
         before = max(bisect_right(self.changes, change) - 1, 0)  # nothing before it is moved
         ends = self._ends(before)

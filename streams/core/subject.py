@@ -27,6 +27,9 @@ from streams.core.panes import RESIDENT_MINUTES, Panes, add_to
 from streams.core.planned import GRACE_MS, LONGEST_PLAN_MS, Plan, Plans, overlaps, plan_of
 from streams.core.spans import EVER, NEVER, TTL_MS, Change, Engagement, Span, Timeline
 
+RECENT = 500
+"""So many contacts of the resident minutes are remembered, the newest: a queue may have thousands, and each flush
+writes what is remembered."""
 NOTABLE = 60
 """So many telling contacts (short calls, fatal evaluations) are remembered for rules over days."""
 KEPT_DAYS = 36
@@ -93,8 +96,9 @@ def fold(event: FloorEvent, offset: int, time: AgentTime, clock: int) -> Changed
     changed = Changed(_counted_deltas(event, at, 1, time))
     if isinstance(event, StateChanged):
         change = Change(at, offset, event.state, event.reason or "", event.identity)
+        is_blank = not time.timeline.changes
         spans = time.timeline.insert(change, clock)
-        changed += _until_ttl(at) if spans is None else _settled(spans, time)
+        changed += _unknown(at, is_last=is_blank) if spans is None else _settled(spans, time)
     elif isinstance(event, ShiftPlanned):
         plan = plan_of(event, offset)
         if plan is not None:
@@ -112,7 +116,7 @@ def unfold(event: FloorEvent, time: AgentTime, clock: int) -> Changed:
         spans = time.timeline.remove(identity, clock)
         changed += _settled(spans or [], time)
         if spans is None or time.timeline.is_forgotten(at):
-            changed += _until_ttl(at)
+            changed += _unknown(at, is_last=not time.timeline.changes)
     elif isinstance(event, ShiftPlanned):
         plan = plan_of(event, 0)
         if plan is not None:
@@ -150,8 +154,14 @@ def _in_hand(event: ContactHandled, at: int) -> Changed:
     return Changed([], _minutes(max(to_ms(event.started_at), at - TTL_MS), at + 1))
 
 
-def _until_ttl(at: int) -> Changed:
-    return Changed([], _minutes(at, at + TTL_MS + 1))
+def _unknown(at: int, *, is_last: bool) -> Changed:
+    """
+    The minutes that a change of state moves where the state before it is not remembered.
+
+    That state ends later or earlier than before: from the change on its time moves. It is open, or no longer open,
+    where the change is the last one: then all of its time does, as only what has ended counts.
+    """
+    return Changed([], _minutes(at - TTL_MS if is_last else at, at + TTL_MS + 1))
 
 
 def _minutes(start: int, end: int) -> set[int]:
@@ -227,7 +237,7 @@ class Subject:
         """(first minute, first minute after, ISO date) of the site day that was asked for last."""
         self.days: dict[str, dict[str, int]] = {}
         self.states: dict[str, RuleState] = {}
-        self.recent: deque[RecentContact] = deque()
+        self.recent: deque[RecentContact] = deque(maxlen=RECENT)
         self.notable: deque[RecentContact] = deque(maxlen=NOTABLE)
         self.in_hand: dict[str, int] = {}
         self.waiting: dict[str, int] = {}
@@ -278,7 +288,7 @@ class Subject:
         """Take back what `remember` kept of an event."""
         contact = _recent(event, event.at_ms)
         if contact is not None:
-            self.recent = deque(c for c in self.recent if c != contact)
+            self.recent = deque((c for c in self.recent if c != contact), maxlen=RECENT)
             self.notable = deque((c for c in self.notable if c != contact), maxlen=NOTABLE)
         if isinstance(event, ContactOffered):
             self.waiting.pop(event.contact, None)
@@ -323,7 +333,7 @@ class Subject:
         self.time.engagement = Engagement({i: (start, end) for i, (start, end) in data["engaged"].items()})
         self.days = data["days"]
         self.states = {rule: RuleState(**state) for rule, state in data["rules"].items()}
-        self.recent = deque(RecentContact(*row) for row in data["recent"])
+        self.recent = deque((RecentContact(*row) for row in data["recent"]), maxlen=RECENT)
         self.notable = deque((RecentContact(*row) for row in data["notable"]), maxlen=NOTABLE)
         self.in_hand, self.waiting, self.departed = data["in_hand"], data["waiting"], data["departed"]
         self.time.plans = Plans.load(data["plans"])

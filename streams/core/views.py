@@ -94,10 +94,8 @@ class SubjectAt:
     def contacts(self, window: Window) -> Iterable[RecentContact]:
         """Remembered contacts of a window, oldest first."""
         start, end = self.bounds(window)
-        found = [c for c in self._subject.recent if start <= c.at_ms < end]
-        if window.kind in {"day", "shift", "days"}:
-            oldest = self._subject.recent[0].at_ms if self._subject.recent else end
-            found += [c for c in self._subject.notable if start <= c.at_ms < min(end, oldest)]
+        remembered = dict.fromkeys((*self._subject.recent, *self._subject.notable))
+        found = [contact for contact in remembered if start <= contact.at_ms < end]
         return sorted(found, key=lambda contact: (contact.at_ms, contact.contact))
 
 

@@ -1,0 +1,67 @@
+"""States that are taken back when what came before them has long been forgotten."""
+
+from __future__ import annotations
+
+from schemas.events import StateChanged
+from schemas.times import MINUTE_MS, from_ms
+from tests.streams.floors import DAWN, Fact, in_log, item_of
+from tests.streams.oracle import panes_of
+from tests.streams.runs import Run, new_engine
+from tests.streams.test_engine_against_oracle import clock_of
+
+
+def entered(name: str, minute: int, *, revision: int = 0, state: str = "ready") -> Fact:
+    """The agent enters a state; a revision takes that back."""
+    event = StateChanged.model_validate(
+        {
+            "type": "state_changed",
+            "source": "acd",
+            "id": name,
+            "at": from_ms(DAWN + minute * MINUTE_MS),
+            "agent": "a1",
+            "state": state,
+            "revision": revision,
+            "void": revision > 0,
+        }
+    )
+    return Fact(event, 0, 1 + revision)
+
+
+#   minute      0      1     2     ...  120
+#   told        ready  wrap  away
+#   at 120             both taken back
+TOLD = [
+    entered("first", 0),
+    entered("second", 1, state="wrap"),
+    entered("third", 2, state="away"),
+    entered("second", 120, revision=1),
+    entered("third", 120, revision=1),
+]
+
+
+def run_of(told: list[Fact]) -> Run:
+    """All of it folded under the event clock."""
+    run = Run(new_engine(event_clock=True))
+    run.fold(map(item_of, in_log(told, event_clock=True)))
+    run.finish()
+    return run
+
+
+def test_the_state_before_is_open_again() -> None:
+    """Only the last two are remembered after two hours; without them the first has not ended, and counts nothing."""
+    log = in_log(TOLD, event_clock=True)
+
+    assert run_of(TOLD).panes() == panes_of(log, clock_of(log, event_clock=True)) == {}
+
+
+def test_what_comes_next_is_known_again_and_ends_the_state_before() -> None:
+    """An hour later the agent goes away: that is the state now, and the first one has lasted until then."""
+    told = [*TOLD, entered("fourth", 180, state="away"), entered("fifth", 185)]
+    log = in_log(told, event_clock=True)
+    run = run_of(told)
+
+    now = run.engine.subjects["agent:a1"].time.timeline.now()
+    assert now is not None
+    assert now.state == "ready"
+    assert run.panes() == panes_of(log, clock_of(log, event_clock=True))
+    assert len(run.panes()) == 185
