@@ -172,7 +172,7 @@ class Look:
     prefixes: tuple[str, ...] = ()
     """Beginnings of keys of sums."""
     states: frozenset[str] = frozenset()
-    """States of an agent, for rules on this instant."""
+    """States of an agent, for rules on this instant: who enters none of them is not judged for it."""
 
     def is_touched_by(self, sums: Sums) -> bool:
         """True when one of the keys matters."""

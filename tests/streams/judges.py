@@ -66,7 +66,7 @@ class Busy:
 
     def looks(self, kind: SubjectKind) -> list[Look]:
         """Handled contacts of 15 min, and the state now."""
-        return [Look(QUARTER, frozenset({"handled"})), Look(Window("now"))]
+        return [Look(QUARTER, frozenset({"handled"})), Look(Window("now"), states=frozenset({"away"}))]
 
     def judge(self, view: SubjectView, states: dict[str, RuleState], now_ms: int, news: int = ALL_NEWS) -> Judgement:
         """Judge the busy and the away rule."""
