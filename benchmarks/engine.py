@@ -76,16 +76,18 @@ class EngineRun:
 
     def fold(self, most: int, spent: Spent) -> int:
         """Fold up to about `most` records, flushes included; returns how many. 0 when all is done."""
-        done = 0
+        before = self.folded
         began, began_cpu = perf_counter(), process_time()
-        while done < most:
+        while self.folded - before < most:
             folded = self._turn(spent)
             if not folded:
                 break
-            done, self.folded, self._unflushed = done + folded, self.folded + folded, self._unflushed + folded
+            self.folded += folded
+            self._unflushed += folded
             if self._unflushed >= FLUSH_ROWS:
                 self._unflushed = 0
                 self._flush(spent)
+        done = self.folded - before
         spent.events += done
         spent.wall_s += perf_counter() - began
         spent.cpu_s += process_time() - began_cpu

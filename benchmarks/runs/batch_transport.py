@@ -9,7 +9,7 @@ from faust.types import TP, StreamT
 
 from benchmarks.meter import Meter, Order
 from benchmarks.work import Workload
-from streams.worker.transport import BatchSchema, BatchTransport
+from streams.worker.transport import batch_app, batches_of
 
 
 class Eager:
@@ -34,24 +34,10 @@ def main() -> None:
     """Run the app until the meter ends the process."""
     order = Order.of_arguments()
     workload = Workload(order.work)
-    app = Carrier(
-        order.group,
-        broker=f"aiokafka://{order.bootstrap}",
-        store="memory://",
-        datadir=order.folder,
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        value_serializer="raw",
-        consumer_auto_offset_reset="earliest",
-        stream_buffer_maxsize=32,
-        stream_wait_empty=False,
-    )
-    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app = batch_app(Carrier, order.group, order.bootstrap, order.folder, stream_buffer_maxsize=32)
     app.keeper = Eager()
 
-    @app.agent(app.topic(order.topic, schema=BatchSchema(), internal=False))
+    @app.agent(batches_of(app, order.topic))
     async def fold(batches: StreamT[Any]) -> None:
         async for batch in batches:
             for record in batch:

@@ -296,7 +296,7 @@ class Clockwork:
         panes = subject.panes
         for bit, look in self._engine.spreading.rolling[subject.kind]:
             if not subject.news & bit and (
-                panes.touch(minute - look.window.minutes, look) or panes.touch(minute, look)
+                panes.holds(minute - look.window.minutes, look) or panes.holds(minute, look)
             ):
                 subject.news |= bit
         first, after, _ = subject.today

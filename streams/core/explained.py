@@ -113,8 +113,7 @@ def _planned(plans: list[tuple[Plan, ShiftPlanned]], known: Plans, until: int) -
         stretches.setdefault((span.start, span.end), []).append(span)
     for (start, end), spans in stretches.items():
         event = next(event for plan, event in plans if plan.start <= start < plan.end)
-        deltas = split(spans)
-        yield Fact(event, "planned", start, end, deltas)
+        yield Fact(event, "planned", start, end, split(spans))
 
 
 def totals(panes: Panes, scope: Scope) -> dict[str, int]:

@@ -90,9 +90,7 @@ class Group:
         parts = self.parts.setdefault(minute, {})
         before = parts.get(partition, {})
         parts[partition] = sums
-        difference = {column: value - before.get(column, 0) for column, value in sums.items()}
-        difference.update((column, -value) for column, value in before.items() if column not in sums)
-        difference = {column: value for column, value in difference.items() if value}
+        difference = add_to(add_to({}, sums), before, -1)
         if difference:
             self.has_moved = True
             self.panes.add(minute, AGENT_TIME, difference, 1, 0)

@@ -154,8 +154,8 @@ class Panes:
         looked.move(last, self.minutes)
         return looked.totals
 
-    def touch(self, minute: int, look: Look) -> bool:
-        """True when what a look is at stands in a minute."""
+    def holds(self, minute: int, look: Look) -> bool:
+        """True when something that a look is at stands in a minute."""
         cells = self.minutes.get(minute)
         return cells is not None and any(look.is_touched_by(pane.sums) for pane in cells.values())
 

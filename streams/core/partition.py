@@ -192,7 +192,7 @@ class PartitionEngine:
             subject.remember(event, self.clock)
             self.spreading.note_state(subject, state, subject.time.timeline.now())
             if event.type in WAITED:
-                subject.news |= self.spreading.timed[subject.kind]
+                subject.news |= self.spreading.of_waits
             if event.type == "shift_planned":
                 subject.news = ALL_NEWS  # it moves the shift
             self.spreading.touch(subject, is_history=is_history)

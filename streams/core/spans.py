@@ -71,17 +71,15 @@ class Timeline:
 
     def insert(self, change: Change, clock: int) -> list[Span] | None:
         """The spans that a change moves; None when what held before it is not remembered."""
-        if self.is_forgotten(change.at):
-            if not self.changes:  # the ones that were remembered have been taken back: go on from here
-                self.changes.append(change)
-                self.expired = clock >= change.at + TTL_MS
+        is_forgotten = self.is_forgotten(change.at)
+        if is_forgotten and self.changes:
             return None
         before = max(bisect_right(self.changes, change) - 1, 0)  # nothing before it is moved
         ends = self._ends(before)
         insort(self.changes, change)
         if change is self.changes[-1]:
             self.expired = clock >= change.at + TTL_MS
-        return self._difference(ends, before)
+        return None if is_forgotten else self._difference(ends, before)  # forgotten: all after it was taken back
 
     def remove(self, identity: Identity, clock: int) -> list[Span] | None:
         """The spans that taking back a change moves; None when it is not remembered."""

@@ -28,8 +28,8 @@ class Spreading:
         """By kind of subject: (bit in `Subject.news`, what the rules of a window look at)."""
         self.rolling: dict[str, list[tuple[int, Look]]] = {}
         """Those of them that are on a rolling window."""
-        self.timed: dict[str, int] = {}
-        """By kind of subject: the bits of rules on the present instant."""
+        self.of_waits = 0
+        """The bits of rules on who waits in a queue now."""
         self.of_state: dict[str, int] = {}
         """By state of an agent: the bits of rules on the time in it."""
         self.look()
@@ -40,7 +40,7 @@ class Spreading:
         for kind in OWN_RULES:
             looks = self.looks[kind] = [(1 << place, look) for place, look in enumerate(judge.looks(kind))]
             self.rolling[kind] = [(bit, look) for bit, look in looks if look.window.kind == "rolling"]
-            self.timed[kind] = sum(bit for bit, look in looks if look.window.kind == "now")
+        self.of_waits = sum(bit for bit, look in self.looks["queue"] if look.window.kind == "now")
         self.of_state.clear()
         for bit, look in self.looks["agent"]:
             for state in look.states:

@@ -96,9 +96,9 @@ def fold(event: FloorEvent, offset: int, time: AgentTime, clock: int) -> Changed
     changed = Changed(_counted_deltas(event, at, 1, time))
     if isinstance(event, StateChanged):
         change = Change(at, offset, event.state, event.reason or "", event.identity)
-        is_blank = not time.timeline.changes
         spans = time.timeline.insert(change, clock)
-        changed += _unknown(at, is_last=is_blank) if spans is None else _settled(spans, time)
+        is_last = time.timeline.changes[-1] is change
+        changed += _unknown(at, is_last=is_last) if spans is None else _settled(spans, time)
     elif isinstance(event, ShiftPlanned):
         plan = plan_of(event, offset)
         if plan is not None:
@@ -313,7 +313,7 @@ class Subject:
         """The small state as JSON values of its own, as it is now: everything but the panes."""
         return {
             "time": self.time.timeline.dump(),
-            "engaged": dict(self.time.engagement.intervals),
+            "engaged": [[i, *span] for i, span in self.time.engagement.intervals.items()],
             "days": {day: dict(sums) for day, sums in self.days.items()},
             "rules": {rule: asdict(state) for rule, state in self.states.items()},
             "recent": list(self.recent),
@@ -330,7 +330,7 @@ class Subject:
     def load(self, data: dict[str, Any]) -> None:
         """Set the small state from `dump`."""
         self.time.timeline = Timeline.load(data["time"])
-        self.time.engagement = Engagement({i: (start, end) for i, (start, end) in data["engaged"].items()})
+        self.time.engagement = Engagement({i: (start, end) for i, start, end in data["engaged"]})
         self.days = data["days"]
         self.states = {rule: RuleState(**state) for rule, state in data["rules"].items()}
         self.recent = deque((RecentContact(*row) for row in data["recent"]), maxlen=RECENT)

@@ -19,7 +19,7 @@ from streams.worker.letters import letter_row
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import Storage, WorkerConfig
 from streams.worker.sending import CommandOf, Sender
-from streams.worker.transport import BatchConsumer, BatchSchema, BatchTransport
+from streams.worker.transport import BatchConsumer, batch_app, batches_of
 
 RETRY_S = 1.0
 
@@ -48,24 +48,17 @@ def create_app(
     when_crashed: Callable[[], object],
 ) -> FloorApp:
     """The app of one worker. Unexpected errors crash it: the supervisor of the process starts it again."""
-    app = FloorApp(
+    app = batch_app(
+        FloorApp,
         WORKER_GROUP,
-        broker=[f"aiokafka://{address}" for address in config.bootstrap.split(",")],
-        store="memory://",
-        datadir=config.folder,
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        value_serializer="raw",
+        config.bootstrap,
+        config.folder,
         consumer_group_instance_id=config.instance,
-        consumer_auto_offset_reset="earliest",
         broker_commit_interval=1.0,
         broker_session_timeout=30.0,
         broker_heartbeat_interval=3.0,
         broker_request_timeout=60.0,
         stream_buffer_maxsize=32,
-        stream_wait_empty=False,
         stream_processing_timeout=86_400.0,
         producer_linger=0.005,
         producer_max_batch_size=262_144,
@@ -73,7 +66,6 @@ def create_app(
         agent_supervisor=CrashingSupervisor,
     )
     app.when_crashed = when_crashed
-    app.transport = BatchTransport(app.conf.broker_consumer, app)
     sender = Sender(lambda: app.producer, command_of, config.partitions)
     app.keeper = Floor(config, storage, sender, metrics, now_ms, lambda tp, end: _consumer(app).stored(tp, end))
     _agents(app, config, storage, recorder, sender)
@@ -84,17 +76,17 @@ def create_app(
 def _agents(app: FloorApp, config: WorkerConfig, storage: Storage, recorder: Recorder, sender: Sender) -> None:
     threads = ThreadPoolExecutor(2, "records")
 
-    @app.agent(_topic(app, EVENTS), name="fold")
+    @app.agent(batches_of(app, EVENTS), name="fold")
     async def fold(batches: StreamT[Any]) -> None:
         async for batch in batches:
             app.keeper.put(batch[0].partition, batch)
 
-    @app.agent(_topic(app, CONTRIBUTIONS), name="group")
+    @app.agent(batches_of(app, CONTRIBUTIONS), name="group")
     async def group(batches: StreamT[Any]) -> None:
         async for batch in batches:
             await app.keeper.contribute(batch)
 
-    @app.agent(_topic(app, COMMANDS), name="record")
+    @app.agent(batches_of(app, COMMANDS), name="record")
     async def record(batches: StreamT[Any]) -> None:
         async for batch in batches:
             accepted = await _patiently(threads, recorder, batch)
@@ -102,7 +94,7 @@ def _agents(app: FloorApp, config: WorkerConfig, storage: Storage, recorder: Rec
             await sender.publish(RECORD_EVENTS, accepted)
             _store(app, batch)
 
-    @app.agent(_topic(app, DEAD_LETTERS), name="bury")
+    @app.agent(batches_of(app, DEAD_LETTERS), name="bury")
     async def bury(batches: StreamT[Any]) -> None:
         async for batch in batches:
             await _patiently(threads, storage.write_letters, [letter_row(letter) for letter in batch])
@@ -124,10 +116,6 @@ def _tasks(app: FloorApp) -> None:
 def _consumer(app: FloorApp) -> BatchConsumer:
     consumer: BatchConsumer = app.consumer  # type: ignore[assignment]
     return consumer
-
-
-def _topic(app: FloorApp, name: str) -> Any:
-    return app.topic(name, schema=BatchSchema(), internal=False)
 
 
 def _store(app: FloorApp, batch: Sequence[Any]) -> None:

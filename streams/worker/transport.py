@@ -4,17 +4,21 @@ Faust's Kafka transport, handing each fetched batch of a partition to the agent 
 Stock Faust spends its time in asyncio per message; a batch as a message is 10 to 12 times faster on the same core and
 keeps Faust's agents, assignment, rebalance and commit timers. A transport test guards it against each Faust release.
 Where to start and what to commit is not what was delivered but what is stored, so both are asked of a `Keeper`.
+`batch_app` and `batches_of` set up an app for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+import faust
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
+
+App = TypeVar("App", bound=faust.App)
 
 IDLE_S = 0.02
 """How soon a consumer that may fetch nothing looks again."""
@@ -109,6 +113,31 @@ class BatchSchema(Schema):  # type: ignore[type-arg]
     def loads_value(self, app: Any, message: Message, **_kwargs: Any) -> Any:
         """The fetched records."""
         return message.value
+
+
+def batch_app(kind: type[App], group: str, bootstrap: str, folder: str, **settings: Any) -> App:
+    """An app of a kind that reads batches, from the first record on; `kind` has a `keeper`, to be set by the caller."""
+    app = kind(
+        group,
+        broker=[f"aiokafka://{address}" for address in bootstrap.split(",")],
+        store="memory://",
+        datadir=folder,
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        value_serializer="raw",
+        consumer_auto_offset_reset="earliest",
+        stream_wait_empty=False,
+        **settings,
+    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    return app
+
+
+def batches_of(app: faust.App, topic: str) -> Any:
+    """The topic, as an agent that takes its batches names it."""
+    return app.topic(topic, schema=BatchSchema(), internal=False)
 
 
 def _as_message(tp: Any, batch: list[Any], generation: int) -> ConsumerMessage:

@@ -25,9 +25,9 @@ def handled(number: int, at_ms: int, talk_s: float = 60.0) -> ContactHandled:
     )
 
 
-def told(engine: PartitionEngine, *events: ContactHandled, from_offset: int = 0) -> None:
+def told(engine: PartitionEngine, *events: ContactHandled) -> None:
     """Fold events that all come in at nine."""
-    for offset, event in enumerate(events, start=from_offset):
+    for offset, event in enumerate(events):
         engine.apply(item_of(Sent(offset, DAWN + HOUR_MS, event, 1)))
 
 

@@ -55,7 +55,7 @@ def test_the_state_before_is_open_again() -> None:
 
 
 def test_what_comes_next_is_known_again_and_ends_the_state_before() -> None:
-    """An hour later the agent goes away: that is the state now, and the first one has lasted until then."""
+    """An hour later the agent goes away and comes back: the first state has lasted until then, and ready holds now."""
     told = [*TOLD, entered("fourth", 180, state="away"), entered("fifth", 185)]
     log = in_log(told, event_clock=True)
     run = run_of(told)

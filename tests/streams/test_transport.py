@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import TopicPartition
 
-from streams.worker.transport import BatchSchema, BatchTransport
+from streams.worker.transport import batch_app, batches_of
 
 RECORDS = 3_000
 
@@ -65,24 +65,10 @@ async def running(
     bootstrap: str, topic: str, folder: Path, batches: list[list[Any]], keeper: Wanted
 ) -> AsyncIterator[Floorlike]:
     """The app, as the worker sets it up."""
-    app = Floorlike(
-        f"group-{topic}",
-        broker=f"aiokafka://{bootstrap}",
-        store="memory://",
-        datadir=str(folder),
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        value_serializer="raw",
-        consumer_auto_offset_reset="earliest",
-        broker_commit_interval=0.2,
-        stream_wait_empty=False,
-    )
-    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app = batch_app(Floorlike, f"group-{topic}", bootstrap, str(folder), broker_commit_interval=0.2)
     app.keeper = keeper
 
-    @app.agent(app.topic(topic, schema=BatchSchema(), internal=False), name="take")
+    @app.agent(batches_of(app, topic), name="take")
     async def take(stream: StreamT[Any]) -> None:
         async for batch in stream:
             batches.append(batch)
