@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import pairwise
 
 from schemas.alerts import Look
 from schemas.panes import Sums
@@ -50,35 +51,37 @@ def add_to(totals: dict[str, int], sums: Sums, sign: int = 1) -> dict[str, int]:
     return totals
 
 
-class Looked:
+class Running:
     """
-    Running totals of what rules look at in one rolling window of a subject.
+    Running totals of a stretch of minutes of a subject that ends some minutes ago: of all columns, or of what is looked
+    at.
 
-    They move when the subject is judged: what the window has left by then is taken away, what it has entered is added.
+    They move when somebody asks: what the stretch has left by then is taken away, what it has entered is added.
     """
 
-    __slots__ = ("last", "length", "look", "totals")
+    __slots__ = ("ago", "last", "length", "look", "totals")
 
-    def __init__(self, look: Look) -> None:
-        """Not made yet."""
+    def __init__(self, length: int, ago: int = 0, look: Look | None = None) -> None:
+        """Not made yet: `length` minutes, the last of them `ago` minutes before the minute that is moved to."""
         self.look = look
-        self.length = look.window.minutes
+        self.length = length
+        self.ago = ago
         self.last = -1
         self.totals: dict[str, int] = {}
 
     def add(self, minute: int, sums: Sums, sign: int) -> None:
-        """Add what a pane gained or lost, if the window covers it."""
-        if self.last - self.length < minute <= self.last and self.look.is_touched_by(sums):
+        """Add what a pane gained or lost, if it lies in the stretch."""
+        if self.last - self.length < minute <= self.last and (self.look is None or self.look.is_touched_by(sums)):
             self._count(sums, sign)
 
-    def move(self, last: int, minutes: dict[int, dict[CellKey, Pane]]) -> None:
-        """Let the window end with a later minute."""
-        before, length = self.last, self.length
+    def move(self, until: int, minutes: dict[int, dict[CellKey, Pane]]) -> None:
+        """Let the stretch go on with time, which has come to a later minute."""
+        before, length, last = self.last, self.length, until - self.ago
         if last == before:
             return
         self.last = last
         first_gone = before - length + 1
-        if before < 0 or last - before >= length or first_gone < last - RESIDENT_MINUTES + 2:  # it may be evicted
+        if before < 0 or last - before >= length or first_gone < until - RESIDENT_MINUTES + 2:  # it may be evicted
             self.totals.clear()
             self._enter(range(last - length + 1, last + 1), minutes, 1)
         else:
@@ -86,14 +89,18 @@ class Looked:
             self._enter(range(before + 1, last + 1), minutes, 1)
 
     def _enter(self, entering: range, minutes: dict[int, dict[CellKey, Pane]], sign: int) -> None:
-        is_touched_by = self.look.is_touched_by
+        look = self.look
         for minute in entering:
             for pane in minutes.get(minute, _NO_CELLS).values():
-                if is_touched_by(pane.sums):
+                if look is None or look.is_touched_by(pane.sums):
                     self._count(pane.sums, sign)
 
     def _count(self, sums: Sums, sign: int) -> None:
-        columns, prefixes, totals = self.look.columns, self.look.prefixes, self.totals
+        look, totals = self.look, self.totals
+        if look is None:
+            add_to(totals, sums, sign)
+            return
+        columns, prefixes = look.columns, look.prefixes
         for column, value in sums.items():
             if column in columns or (prefixes and column.startswith(prefixes)):
                 totals[column] = totals.get(column, 0) + sign * value
@@ -109,8 +116,10 @@ class Panes:
         """Empty."""
         self.minutes: dict[int, dict[CellKey, Pane]] = {}
         self.dirty: set[tuple[int, CellKey]] = set()
-        self.looked: dict[int, Looked] = {}
+        self.looked: dict[int, Running] = {}
         """Length of a window -> what the rules looked at in it last."""
+        self._stretches: list[Running] = []
+        """The windows that were written last: each from where the shorter one ends."""
         self.newest = -1
 
     def add(
@@ -127,6 +136,8 @@ class Panes:
         self.dirty.add((minute, cell))
         for looked in self.looked.values():
             looked.add(minute, sums, sign)
+        for stretch in self._stretches:
+            stretch.add(minute, sums, sign)
         self.newest = max(self.newest, minute)
 
     def put(self, minute: int, cell: CellKey, pane: Pane) -> None:
@@ -136,8 +147,15 @@ class Panes:
 
     def sums(self, first: int, last: int) -> dict[str, int]:
         """Totals of the minutes from `first` to `last`, both included."""
+        minutes = self.minutes
         totals: dict[str, int] = {}
-        self._sum(totals, first, last)
+        if len(minutes) <= last - first:
+            held = [cells for minute, cells in minutes.items() if first <= minute <= last]
+        else:
+            held = [minutes[minute] for minute in range(first, last + 1) if minute in minutes]
+        for cells in held:
+            for pane in cells.values():
+                add_to(totals, pane.sums)
         return totals
 
     def window(self, last: int, length: int, look: Look | None = None) -> Sums:
@@ -150,7 +168,7 @@ class Panes:
             return self.sums(last - length + 1, last)
         looked = self.looked.get(length)
         if looked is None or looked.look is not look:
-            looked = self.looked[length] = Looked(look)
+            looked = self.looked[length] = Running(length, look=look)
         looked.move(last, self.minutes)
         return looked.totals
 
@@ -159,15 +177,15 @@ class Panes:
         cells = self.minutes.get(minute)
         return cells is not None and any(look.is_touched_by(pane.sums) for pane in cells.values())
 
-    def windows(self, last: int, lengths: Iterable[int]) -> dict[int, dict[str, int]]:
-        """Totals of the windows of `lengths` minutes, rising, that end with `last`."""
+    def windows(self, last: int, lengths: Sequence[int]) -> dict[int, dict[str, int]]:
+        """Totals of the windows of `lengths` minutes, rising and always the same ones, that end with `last`."""
+        if not self._stretches:
+            self._stretches = [Running(long - short, short) for short, long in pairwise((0, *lengths))]
         found: dict[int, dict[str, int]] = {}
         totals: dict[str, int] = {}
-        until = last
-        for length in lengths:
-            self._sum(totals, last - length + 1, until)
-            until = last - length
-            found[length] = dict(totals)
+        for length, stretch in zip(lengths, self._stretches, strict=True):
+            stretch.move(last, self.minutes)
+            found[length] = dict(add_to(totals, stretch.totals))
         return found
 
     def freeze(self) -> list[tuple[int, CellKey, Pane]]:
@@ -188,13 +206,3 @@ class Panes:
         for minute in gone:
             if minute not in held:
                 del self.minutes[minute]
-
-    def _sum(self, totals: dict[str, int], first: int, last: int) -> None:
-        minutes = self.minutes
-        if len(minutes) <= last - first:
-            held = [cells for minute, cells in minutes.items() if first <= minute <= last]
-        else:
-            held = [minutes[minute] for minute in range(first, last + 1) if minute in minutes]
-        for cells in held:
-            for pane in cells.values():
-                add_to(totals, pane.sums)

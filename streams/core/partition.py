@@ -79,6 +79,7 @@ class PartitionEngine:
         self.first_broker_ms = -1
         self.rows = self.duplicates = self.dead = self.controls = 0
         self.has_ended = False
+        self._evicted_minute = -1
         self.base = 0
         """Records that earlier epochs of the topic counted."""
         self.out = Outbox()
@@ -347,6 +348,9 @@ class PartitionEngine:
         """ClickHouse has everything up to a boundary: let go of what is no longer needed."""
         self.remembered.evict(boundary)
         horizon = minute_of(self.clock) - RESIDENT_MINUTES
+        if horizon == self._evicted_minute:
+            return
+        self._evicted_minute = horizon
         for subject in self.subjects.values():
             subject.panes.evict(horizon)
         self.groups.evict(horizon)

@@ -86,6 +86,8 @@ class Plans:
         self._plans = {plan.identity: plan for plan in plans}
         self._forgotten_until = forgotten_until
         self._pieces: list[Piece] | None = None
+        """None, as `_dumped`, after the plans changed."""
+        self._dumped: list[Any] | None = None
         self._starts: list[int] = []
 
     def __bool__(self) -> bool:
@@ -125,7 +127,7 @@ class Plans:
         for plan in gone:
             del self._plans[plan.identity]
             self._forgotten_until = max(self._forgotten_until, plan.end)
-            self._pieces = None
+            self._pieces = self._dumped = None
 
     def next_minute(self, minute: int) -> int | None:
         """The first minute from this one on for which something is planned."""
@@ -165,12 +167,14 @@ class Plans:
                 yield Span(piece.columns[0] + done, max(piece.start, span.start), min(piece.end, span.end), span.sign)
 
     def dump(self) -> list[Any]:
-        """As JSON values; the parts of a plan count from its start."""
-        plans = []
-        for plan in self._plans.values():
-            parts = [[a - plan.start, b - plan.start, work + 2 * paid] for a, b, work, paid in plan.parts]
-            plans.append([plan.identity, plan.offset, plan.start, parts])
-        return [self._forgotten_until, plans]
+        """As JSON values, not to be changed; the parts of a plan count from its start."""
+        if self._dumped is None:
+            plans = []
+            for plan in self._plans.values():
+                parts = [[a - plan.start, b - plan.start, work + 2 * paid] for a, b, work, paid in plan.parts]
+                plans.append([plan.identity, plan.offset, plan.start, parts])
+            self._dumped = [self._forgotten_until, plans]
+        return self._dumped
 
     @classmethod
     def load(cls, data: list[Any]) -> Plans:
@@ -208,7 +212,7 @@ class Plans:
         return _painted(p for p in self._plans.values() if p.end >= plan.start - reach and p.start <= plan.end + reach)
 
     def _difference(self, before: list[Piece], plan: Plan) -> list[Span]:
-        self._pieces = None
+        self._pieces = self._dumped = None
         start = max(plan.start - GRACE_MS, self.known_from)
         return _difference(before, self._around(plan), start, plan.end + GRACE_MS)
 

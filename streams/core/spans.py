@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -41,15 +40,14 @@ class Span(NamedTuple):
     sign: int
 
 
-@dataclass(order=True, slots=True)
-class Change:
-    """An agent's entry into a state. Changes of one instant stand in the order of the log."""
+class Change(NamedTuple):
+    """An agent's entry into a state; a row of JSON values. Changes of one instant stand in the order of the log."""
 
     at: int
     offset: int
-    state: str = field(compare=False)
-    reason: str = field(compare=False)
-    identity: Identity = field(compare=False)
+    state: str
+    reason: str
+    identity: Identity
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -129,7 +127,7 @@ class Timeline:
 
     def dump(self) -> list[Any]:
         """As JSON values."""
-        return [self.pruned, self.expired, [[c.at, c.offset, c.state, c.reason, c.identity] for c in self.changes]]
+        return [self.pruned, self.expired, list(self.changes)]
 
     @classmethod
     def load(cls, data: list[Any]) -> Timeline:

@@ -20,7 +20,7 @@ from faust.types import TP
 from schemas.errors import Unavailable
 from schemas.topics import CONTRIBUTIONS, EVENTS
 from streams.core.groups import GroupEngine
-from streams.core.log import Frozen, Outbox
+from streams.core.log import Frozen
 from streams.core.partition import PartitionEngine
 from streams.worker.hops import Hops
 from streams.worker.metrics import WorkerMetrics
@@ -84,14 +84,11 @@ class Flusher:
 
     async def flush(self) -> None:
         """One flush of everything that changed."""
-        async with self.sending:
-            frozen, outboxes = self._freeze()
-            for outbox, topic, partition in outboxes:
-                await self._sender.send(outbox, topic, partition)
+        self.idle.clear()
+        try:
+            frozen = await self._freeze()
             if not frozen:
                 return
-            self.idle.clear()
-        try:
             self._config.step("after_outbox")
             await self._sender.acknowledged()
             self._config.step("after_acks")
@@ -110,17 +107,28 @@ class Flusher:
             owned.append((self._hops.groups, CONTRIBUTIONS, 0))
         return owned
 
-    def _freeze(self) -> tuple[list[tuple[PartitionEngine | GroupEngine, Frozen]], list[tuple[Outbox, str, int]]]:
-        """Nothing may be awaited between an outbox and its freeze: they belong to one boundary."""
-        frozen, outboxes = [], []
+    async def _freeze(self) -> list[tuple[PartitionEngine | GroupEngine, Frozen]]:
+        """
+        Freeze one engine after the other; between them, everything else has its turn: a large floor takes a while.
+
+        Nothing may be awaited between an outbox and its freeze: they belong to one boundary.
+        """
+        frozen = []
         for engine, topic, partition in self._owned():
-            outboxes.append((engine.take_outbox(), topic, partition))
-            if topic == CONTRIBUTIONS and self._hops.replay_until is not None:
-                continue
-            if engine.boundary > self._flushed.get(TP(topic, partition), -1):
-                frozen.append((engine, engine.freeze()))
-        self.rows_in_flight = sum(len(part.events) for _, part in frozen)
-        return frozen, outboxes
+            async with self.sending:
+                outbox = engine.take_outbox()
+                if self._is_due(engine, TP(topic, partition)):
+                    frozen.append((engine, engine.freeze()))
+                    self.rows_in_flight += len(frozen[-1][1].events)
+                await self._sender.send(outbox, topic, partition)
+            await asyncio.sleep(0)
+        return frozen
+
+    def _is_due(self, engine: PartitionEngine | GroupEngine, tp: TP) -> bool:
+        """Whether an engine has anything to write, and may."""
+        if tp.topic == CONTRIBUTIONS and self._hops.replay_until is not None:
+            return False
+        return engine.boundary > self._flushed.get(tp, -1)
 
     async def _write(self, frozen: list[tuple[PartitionEngine | GroupEngine, Frozen]]) -> None:
         started, attempt = monotonic(), 0

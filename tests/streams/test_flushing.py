@@ -132,6 +132,22 @@ async def test_nothing_new_writes_nothing(bench: Callable[..., Bench]) -> None:
     assert len(b.store.tried) == 1
 
 
+async def test_records_are_folded_between_the_partitions_of_a_flush(bench: Callable[..., Bench]) -> None:
+    """Freezing a large floor takes a while, so each partition is frozen at a boundary of its own."""
+    b = bench()
+    b.hops.engines[1] = new_engine(event_clock=False)
+    for engine in b.hops.engines.values():
+        engine.apply(handled(0, 1))
+
+    async def go_on() -> None:
+        for engine in b.hops.engines.values():
+            engine.apply(handled(1, 2))
+
+    await asyncio.gather(b.flusher.flush(), go_on())
+
+    assert [part.checkpoint.boundary for part in b.store.written] == [0, 1]
+
+
 async def test_without_the_brokers_word_nothing_is_written(
     bench: Callable[..., Bench],
 ) -> None:
