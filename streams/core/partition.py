@@ -110,7 +110,8 @@ class PartitionEngine:
         if self.remembered.get(identity) is not None:
             return None
         at = record.at_ms
-        is_old = at <= self.remembered.evicted_until or at < self.clock - HISTORY_MS
+        now = self.clock if self.event_clock else max(self.clock, item.broker_ms)
+        is_old = at <= self.remembered.evicted_until or at < now - HISTORY_MS
         return identity if is_old or record.revision > 0 or isinstance(record, ShiftPlanned) else None
 
     def prior_of(self, item: Item, found: Iterable[Known]) -> Known | None:

@@ -35,6 +35,8 @@ from streams.worker.sending import Sender
 SILENT_S = 5.0
 """The owner ticks a partition that was silent for this long, under the wall clock."""
 LOOK_S = 0.5
+TURN_S = 0.01
+"""Folding gives way after this long: a record takes several turns of the loop to get from the socket to the agent."""
 LOOKUP_RETRY_S = 1.0
 REVOKE_WAIT_S = 5.0
 
@@ -111,7 +113,7 @@ class Floor:
             self._config.step("after_poll")
 
     async def fold_forever(self) -> None:
-        """Fold what waits, partition by partition; a chunk at a time, so that everything else has its turn."""
+        """Fold what waits, partition by partition, a chunk at a time."""
         while True:
             folded = 0
             while folded < CHUNK and (turn := self._turn()) is not None:
@@ -180,23 +182,30 @@ class Floor:
         """Fold the next items of a partition; returns how many. What cannot be looked up now goes back."""
         inbox, engine = self.hops.inboxes[partition], self.hops.engines[partition]
         items = inbox.take(until_ms)
-        done = 0
+        done, looked_up, pause_at = 0, set[int](), monotonic() + TURN_S
         try:
-            items = await self._looked_up(engine, items)
-            for item in items:
-                ready = await self._revised(engine, item)
+            while done < len(items):
+                if monotonic() >= pause_at:
+                    await asyncio.sleep(0)
+                    pause_at = monotonic() + TURN_S
+                if items[done].offset not in looked_up and engine.asks_for(items[done]) is not None:
+                    looked_up |= await self._look_up(engine, items, done)
+                ready = await self._revised(engine, items[done])
                 if self.hops.engines.get(partition) is not engine:
                     return done
-                dead = engine.dead
-                engine.apply(ready)
-                if engine.dead != dead:
-                    self._buried(partition, engine, ready)
+                self._apply(partition, engine, ready)
                 inbox.has_ended = engine.has_ended
                 done += 1
         except Unavailable:
             inbox.give_back(items[done:])
             inbox.blocked_until = monotonic() + LOOKUP_RETRY_S
         return done
+
+    def _apply(self, partition: int, engine: PartitionEngine, item: Item) -> None:
+        dead = engine.dead
+        engine.apply(item)
+        if engine.dead != dead:
+            self._buried(partition, engine, item)
 
     def _buried(self, partition: int, engine: PartitionEngine, item: Item) -> None:
         """Stop where the limit of dead letters is reached; what was buried and not yet said stays in the log."""
@@ -213,17 +222,18 @@ class Floor:
             return item
         return replace(item, revision=await self._revision(item.record, engine))
 
-    async def _looked_up(self, engine: PartitionEngine, items: list[Item]) -> list[Item]:
-        """The items with what ClickHouse knows of those that memory cannot judge."""
-        asked = [engine.asks_for(item) for item in items]
-        wanted = sorted({identity for identity in asked if identity is not None})
-        if not wanted:
-            return items
-        found = await self._blocking(self._storage.look_up, wanted)
-        return [
-            item if identity is None else replace(item, prior=engine.prior_of(item, found.get(identity, ())))
-            for item, identity in zip(items, asked, strict=True)
-        ]
+    async def _look_up(self, engine: PartitionEngine, items: list[Item], first: int) -> set[int]:
+        """
+        Give the items from one on what ClickHouse knows of those that memory cannot judge; returns their offsets.
+
+        What memory cannot judge is asked for each item just before it is folded: time goes on, and ids are forgotten.
+        """
+        wanted = {index: engine.asks_for(items[index]) for index in range(first, len(items))}
+        asked = {index: identity for index, identity in wanted.items() if identity is not None}
+        found = await self._blocking(self._storage.look_up, sorted(set(asked.values())))
+        for index, identity in asked.items():
+            items[index] = replace(items[index], prior=engine.prior_of(items[index], found.get(identity, ())))
+        return {items[index].offset for index in asked}
 
     async def _revision(self, record: RegistryChanged | RulesApplied, engine: object) -> Revision:
         """The revision that a control record names, with what holds of the other kind."""

@@ -18,6 +18,14 @@ from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
+FETCH_WAIT_MS = 50
+"""
+How long the broker may hold a fetch that finds nothing.
+
+There is one fetch to a broker at a time. While a busy worker has not taken what was fetched, the next one asks for the
+silent partitions alone; new records of the others wait until it is answered: with Faust's 1.5 s, 0.8 s on average.
+"""
+
 App = TypeVar("App", bound=faust.App)
 
 IDLE_S = 0.02
@@ -34,6 +42,15 @@ class Keeper(Protocol):
         """The offset at which a partition that was just assigned begins; None: where Kafka has it committed."""
 
 
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's, with fetches that come back soon: Faust has no setting for that."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
 class BatchConsumer(driver.Consumer):
     """Delivers batches; starts where the keeper says; commits what was marked as stored."""
 
@@ -41,6 +58,9 @@ class BatchConsumer(driver.Consumer):
         """As Faust makes it."""
         super().__init__(*args, **kwargs)
         self._stored: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     @property
     def keeper(self) -> Keeper:

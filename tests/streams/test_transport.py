@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import TopicPartition
 
-from streams.worker.transport import batch_app, batches_of
+from streams.worker.transport import FETCH_WAIT_MS, batch_app, batches_of
 
 RECORDS = 3_000
 
@@ -130,6 +130,17 @@ def _until_committed(bootstrap: str, topic: str, offset: int) -> None:
         if committed(bootstrap, topic)[0] == offset:
             return
     raise AssertionError(f"{committed(bootstrap, topic)} is committed, not {offset}")
+
+
+async def test_a_fetch_that_finds_nothing_comes_back_soon(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+    """As Faust makes it, it may hold up what has come for other partitions for 1.5 s."""
+    batches: list[list[Any]] = []
+
+    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+        await until(lambda: bool(batches))
+        consumer: Any = app.consumer
+
+        assert consumer._thread._consumer._fetcher._fetch_max_wait_ms == FETCH_WAIT_MS
 
 
 async def test_a_held_partition_is_not_fetched(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""How a worker folds what it fetched: giving way, and asking the store what memory cannot judge (P1, P2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from schemas.events import Control, encode
+from schemas.times import MINUTE_MS
+from streams.core import identity
+from streams.core.identity import Known
+from streams.core.partition import HISTORY_MS
+from streams.worker import floor as floors
+from streams.worker.decoding import to_item
+from streams.worker.floor import Floor
+from streams.worker.inbox import Inbox
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.sending import Sender
+from tests.streams.floors import DAWN
+from tests.streams.runs import new_engine
+from tests.streams.test_flushing import CONFIG, Broker
+from tests.streams.test_inbox import Message
+from tests.streams.test_restart import handled
+
+FAR = HISTORY_MS // MINUTE_MS + 2
+
+
+class Asked:
+    """A store that knows some facts, and what it was asked for."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, list[Known]] = {}
+        self.asked: list[list[str]] = []
+
+    def look_up(self, identities: Iterable[str]) -> dict[str, list[Known]]:
+        """What is known of them."""
+        self.asked.append(list(identities))
+        return {each: self.known[each] for each in identities if each in self.known}
+
+
+class Bench:
+    """A worker that owns one partition under the event clock."""
+
+    def __init__(self) -> None:
+        self.store = Asked()
+        store: Any = self.store
+        sender = Sender(Broker, lambda _: None, 3)
+        self.floor = Floor(CONFIG, store, sender, WorkerMetrics(CollectorRegistry()), lambda: DAWN, lambda *_: None)
+        self.engine = self.floor.hops.engines[0] = new_engine(event_clock=True)
+        self.floor.hops.inboxes[0] = Inbox()
+
+    def put(self, *minutes: float) -> None:
+        """Fetch a handled contact of each minute; its id is its offset."""
+        self.floor.put(0, [_record(offset, minute) for offset, minute in enumerate(minutes)])
+
+    def know(self, offset: int, minute: float) -> None:
+        """The store has the fact of a record from another partition."""
+        item = to_item(_record(offset, minute))
+        assert item.record is not None
+        assert not isinstance(item.record, Control)
+        self.store.known[item.record.identity] = [Known(1, 7, 0, item.content, item.record.at_ms, item.payload)]
+
+
+def _record(offset: int, minute: float) -> Message:
+    sent = handled(offset, minute)
+    assert sent.record is not None
+    return Message(offset, encode(sent.record), DAWN + 10**9)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A worker that has folded nothing."""
+    return Bench()
+
+
+async def test_what_time_has_left_behind_within_a_chunk_is_looked_up(bench: Bench) -> None:
+    """
+    A contact that is more than 15 minutes late was perhaps told under another key.
+
+        offset   0    1 ....... 15 min or more ....... 2    3 (of minute 1, late)
+    """
+    bench.put(0, 1, 1 + FAR, 1.5)
+    bench.know(3, 1.5)
+
+    await bench.floor._fold(0, None)
+
+    assert (bench.engine.rows, bench.engine.duplicates) == (3, 1)
+
+
+async def test_what_is_forgotten_within_a_chunk_is_looked_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush may end while a chunk is folded, and let go of ids that memory had when it began."""
+    monkeypatch.setattr(identity, "REMEMBERED", 0)
+    monkeypatch.setattr(floors, "TURN_S", 0.0)
+    bench.put(0)
+    await bench.floor._fold(0, None)
+    bench.know(0, 0)
+    bench.floor.put(0, [_record(1, 1), Message(2, _record(0, 0).value, DAWN + 10**9)])
+
+    async def flushed() -> None:
+        bench.engine.acknowledged(0)
+
+    await asyncio.gather(bench.floor._fold(0, None), flushed())
+
+    assert (bench.engine.rows, bench.engine.duplicates) == (2, 1)
+
+
+async def test_a_chunk_of_history_is_looked_up_in_one_go(bench: Bench) -> None:
+    """An import of old contacts asks once for all of them, not for each."""
+    bench.put(FAR, 0.1, 0.2, 0.3, 0.4)
+
+    await bench.floor._fold(0, None)
+
+    assert [len(asked) for asked in bench.store.asked] == [4]
+
+
+async def test_folding_gives_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes in, and alerts that go out, do not wait until a whole chunk is folded."""
+    monkeypatch.setattr(floors, "TURN_S", 0.0)
+    bench.put(*range(10))
+    seen: list[int] = []
+
+    async def look() -> None:
+        for _ in range(5):
+            seen.append(bench.engine.rows)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(bench.floor._fold(0, None), look())
+
+    assert len(set(seen)) == 5
