@@ -142,20 +142,29 @@ class Floor:
 
     async def _contribute(self, groups: GroupEngine, record: Fetched) -> None:
         until = self.hops.replay_until
-        is_replay = until is not None and record.offset <= until
-        if not is_replay:
-            self.hops.end_replay()
+        if until is not None and record.offset <= until:
+            self._replay(groups, record)
+            if record.offset == until:
+                self.hops.end_replay()
+            return
+        self.hops.end_replay()
         try:
             message = decode_contributions(record.value or b"")
         except InvalidEvent as fault:
-            if not is_replay:
-                self.hops.burials.note(TP(CONTRIBUTIONS, 0), groups.rows, record.offset, fault.reason)
-                groups.bury(record.offset, record.key or b"", record.value or b"", fault)
+            self.hops.burials.note(TP(CONTRIBUTIONS, 0), groups.rows, record.offset, fault.reason)
+            groups.bury(record.offset, record.key or b"", record.value or b"", fault)
             return
         if isinstance(message, list):
-            (groups.replay if is_replay else groups.apply)(record.offset, message)
-        elif not is_replay:
+            groups.apply(record.offset, message)
+        else:
             groups.revise(record.offset, await self._revision(message, groups))
+
+    def _replay(self, groups: GroupEngine, record: Fetched) -> None:
+        """Take what was judged before the start; what was buried or obeyed then needs nothing now."""
+        with suppress(InvalidEvent):
+            message = decode_contributions(record.value or b"")
+            if isinstance(message, list):
+                groups.replay(record.offset, message)
 
     async def tick_forever(self) -> None:
         """Under the wall clock, tell silent partitions that time goes on: at once where something is due by now."""
@@ -186,7 +195,7 @@ class Floor:
         try:
             while done < len(items):
                 if monotonic() >= pause_at:
-                    await asyncio.sleep(0)
+                    await self._give_way(engine)
                     pause_at = monotonic() + TURN_S
                 if items[done].offset not in looked_up and engine.asks_for(items[done]) is not None:
                     looked_up |= await self._look_up(engine, items, done)
@@ -200,6 +209,12 @@ class Floor:
             inbox.give_back(items[done:])
             inbox.blocked_until = monotonic() + LOOKUP_RETRY_S
         return done
+
+    async def _give_way(self, engine: PartitionEngine) -> None:
+        """Let others have their turn; alerts go out at once, whatever else is to be folded."""
+        if engine.out.transitions:
+            await self.flusher.send_outboxes()
+        await asyncio.sleep(0)
 
     def _apply(self, partition: int, engine: PartitionEngine, item: Item) -> None:
         dead = engine.dead

@@ -96,7 +96,10 @@ class Hops:
         self.groups, self.replay_until = groups, groups.boundary
         log = structlog.get_logger(__name__)
         log.info("partition_restored", topic=CONTRIBUTIONS, partition=0, offset=start, subjects=len(groups.groups))
-        return max(min(replay_from, start), earliest)
+        first = max(min(replay_from, start), earliest)
+        if first > groups.boundary:
+            self.end_replay()
+        return first
 
     def _buried_in_a_row(self, stored: Stored | None, partition: int) -> int:
         """Dead letters since the last event that was taken: a worker that stopped for them takes no more of them."""

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from floorpulse.settings import load_settings
+from floorpulse.wiring import clickhouse_client
 from tests.acceptance.conftest import MakeFloor
 from tests.acceptance.floors import WholeFloor
 
@@ -75,7 +77,11 @@ def state_of(floor: WholeFloor) -> dict[str, Any]:
         "registry": "SELECT kind, max(revision) FROM revisions GROUP BY kind ORDER BY ALL",
         "people": "SELECT id, body FROM registry_current WHERE kind = 'people' ORDER BY ALL",
     }
-    return {name: floor.ask("query", sql) for name, sql in asked.items()}
+    client = clickhouse_client(load_settings(floor.data))
+    try:
+        return {name: client.query(sql).result_rows for name, sql in asked.items()}
+    finally:
+        client.close()
 
 
 @pytest.fixture(scope="module")

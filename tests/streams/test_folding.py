@@ -11,7 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from schemas.events import Control, encode
 from schemas.times import MINUTE_MS
+from schemas.topics import ALERTS
 from streams.core import identity
+from streams.core.contributions import encode_contributions
 from streams.core.identity import Known
 from streams.core.partition import HISTORY_MS
 from streams.worker import floor as floors
@@ -21,8 +23,10 @@ from streams.worker.inbox import Inbox
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.sending import Sender
 from tests.streams.floors import DAWN
+from tests.streams.judges import Busy
 from tests.streams.runs import new_engine
 from tests.streams.test_flushing import CONFIG, Broker
+from tests.streams.test_groups import given_by, new_groups
 from tests.streams.test_inbox import Message
 from tests.streams.test_restart import handled
 
@@ -48,7 +52,8 @@ class Bench:
     def __init__(self) -> None:
         self.store = Asked()
         store: Any = self.store
-        sender = Sender(Broker, lambda _: None, 3)
+        self.broker = Broker()
+        sender = Sender(lambda: self.broker, lambda _: None, 3)
         self.floor = Floor(CONFIG, store, sender, WorkerMetrics(CollectorRegistry()), lambda: DAWN, lambda *_: None)
         self.engine = self.floor.hops.engines[0] = new_engine(event_clock=True)
         self.floor.hops.inboxes[0] = Inbox()
@@ -131,3 +136,41 @@ async def test_folding_gives_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     await asyncio.gather(bench.floor._fold(0, None), look())
 
     assert len(set(seen)) == 5
+
+
+async def test_alerts_do_not_wait_for_the_rest_of_a_chunk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a whole minute of a large floor a chunk takes seconds."""
+    monkeypatch.setattr(floors, "TURN_S", 0.0)
+    bench.put(1, 1.1, 3, 3.1, 3.2, 3.3)
+    told_at: list[int] = []
+
+    async def look() -> None:
+        while ALERTS not in bench.broker.topics():
+            await asyncio.sleep(0)
+        told_at.append(bench.engine.boundary)
+
+    await asyncio.wait_for(asyncio.gather(bench.floor._fold(0, None), look()), 5)
+
+    assert told_at[0] < 5
+
+
+async def test_the_groups_go_on_as_soon_as_all_is_read_again(bench: Bench) -> None:
+    """Not only with the next contribution: a floor may be silent for long after a start."""
+    #   offset   0 ... 3 | 4         judged before the start | to come
+    whole = new_groups(Busy(), 1)
+    given = [given_by(0, mark, {"team:t1": {mark: {"handled": 1}}}) for mark in range(4)]
+    for offset, contribution in enumerate(given):
+        whole.apply(offset, [contribution])
+    hops = bench.floor.hops
+    hops.groups = new_groups(Busy(), 1)
+    hops.groups.load(whole.checkpoint(), {})
+    hops.replay_until = hops.groups.boundary
+    messages = [Message(offset, encode_contributions([each])[0]) for offset, each in enumerate(given)]
+
+    await bench.floor.contribute(messages[:3])
+    is_whole = [hops.replay_until is None]
+    await bench.floor.contribute(messages[3:])
+    is_whole.append(hops.replay_until is None)
+
+    assert is_whole == [False, True]
+    assert hops.groups.groups["team:t1"].window(60) == whole.groups["team:t1"].window(60) == {"handled": 4}
