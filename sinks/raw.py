@@ -70,29 +70,35 @@ def current_events_of(
     return found
 
 
-def last_known(client: Client, partition: int, limit: int) -> tuple[list[tuple[Identity, Known]], int]:
+def last_known(client: Client, partition: int, limit: int, since_ms: int) -> tuple[list[tuple[Identity, Known]], int]:
     """
-    The last ids of a partition up to a version, oldest first, and the newest time among all older ones (or -1).
+    The last ids of a partition since a time and up to a version, oldest first; and the newest time of which there may
+    be others (or -1).
 
     A fact whose higher revision went to another key is known as held elsewhere, in that revision.
     """
-    where = f"partition = {{partition:UInt16}} AND {_BORN} <= {{limit:UInt64}} AND version > 0"
+    where = (
+        f"partition = {{partition:UInt16}} AND {_BORN} <= {{limit:UInt64}} AND version > 0"
+        " AND at >= fromUnixTimestamp64Milli({since:Int64})"
+    )
     replaced = "superseded_by > 0 AND version <= {limit:UInt64}"
+    asked = {"partition": partition, "limit": limit, "since": max(since_ms, 0)}
     rows = client.query(
         f"SELECT {_KNOWN}, if({replaced}, superseded_by, 0) FROM events FINAL WHERE {where}"
         " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32}",
-        parameters={"partition": partition, "limit": limit, "most": REMEMBERED},
+        parameters={**asked, "most": REMEMBERED},
     ).result_rows
     known = [_as_of(row) for row in reversed(rows)]
+    before = max(since_ms, 0) - 1
     if len(known) < REMEMBERED:
-        return known, -1
+        return known, before
     oldest = known[0][1]
     older = client.query(
         "SELECT toUnixTimestamp64Milli(maxIf(at, type != 'shift_planned')) FROM events"
         f" WHERE {where} AND {_BORN} < {{oldest:UInt64}}",
-        parameters={"partition": partition, "limit": limit, "oldest": version_of(oldest.epoch, oldest.offset)},
+        parameters={**asked, "oldest": version_of(oldest.epoch, oldest.offset)},
     ).result_rows
-    return known, int(older[0][0])
+    return known, max(before, int(older[0][0]))
 
 
 def look_up(client: Client, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:

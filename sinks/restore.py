@@ -12,6 +12,7 @@ from sinks.raw import last_known
 from streams.core.facts import CellKey
 from streams.core.log import OFFSET_BITS, Checkpoint, Stored, version_of
 from streams.core.panes import RESIDENT_MINUTES, Pane
+from streams.core.partition import HISTORY_MS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -50,6 +51,7 @@ def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Store
     """
     Everything of one partition of events as of its checkpoint; None when it has none.
 
+    Of the ids, those of the last half hour: what is older is looked up in any case, and `events` may hold weeks.
     Panes that stand above the checkpoint (their flush never reached it) hold events that will be replayed: they are
     folded again from the raw events up to it.
     """
@@ -68,7 +70,7 @@ def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Store
     panes = [pane for pane in below if pane[1] not in above.get(pane[0], ())]
     for key in sorted(above):
         panes += refolded(client, key, above[key], limit, checkpoint.clock_ms)
-    known, forgotten = last_known(client, partition, limit)
+    known, forgotten = last_known(client, partition, limit, checkpoint.clock_ms - 2 * HISTORY_MS)
     return Stored(checkpoint, read_bodies(client, partition, 1), panes, known, forgotten)
 
 

@@ -88,9 +88,9 @@ class Group:
     def set_part(self, minute: int, partition: int, sums: dict[str, int]) -> dict[str, int]:
         """Replace what a partition gives to a minute; returns the difference."""
         parts = self.parts.setdefault(minute, {})
-        before = parts.get(partition, {})
+        before = parts.get(partition)
         parts[partition] = sums
-        difference = add_to(add_to({}, sums), before, -1)
+        difference = add_to(add_to({}, sums), before, -1) if before else sums
         if difference:
             self.has_moved = True
             self.panes.add(minute, AGENT_TIME, difference, 1, 0)
@@ -126,6 +126,8 @@ class GroupEngine:
         self.touched: set[str] = set()
         self.closing: dict[str, tuple[int, date]] = {}
         self.rows = self.controls = self.dead = 0
+        self._again: dict[tuple[str, int, int], dict[str, int]] = {}
+        """(group, minute, partition) -> what was given last, in the replay: sums are absolute."""
         self._replayed: dict[int, int] = {}
         """partition -> its newest mark in the replay: what a restarted partition repeated counts once."""
 
@@ -186,11 +188,17 @@ class GroupEngine:
                 self._replayed[contribution.partition] = contribution.mark
             if contribution.mark > self.judged:
                 self.pending[contribution.partition].append((offset, contribution))
-            else:
-                self._apply_sums(offset, contribution, is_replay=True)
+                continue
+            for key, minutes in contribution.sums.items():
+                for minute, sums in minutes.items():
+                    self._again[key, minute, contribution.partition] = sums
+                    self.offsets[minute] = min(offset, self.offsets.get(minute, offset))
 
     def replayed(self) -> None:
         """All contributions up to the checkpoint are in: go on from there."""
+        for (key, minute, partition), sums in self._again.items():
+            self._group(key).set_part(minute, partition, sums)
+        self._again.clear()
         for group in self.groups.values():
             group.last = max(self.judged, 0)
             group.has_moved = True
@@ -209,7 +217,7 @@ class GroupEngine:
         for partition in sorted(self.pending):
             queue = self.pending[partition]
             while queue and queue[0][1].mark <= minute:
-                self._apply_sums(*queue.popleft(), is_replay=False)
+                self._apply_sums(*queue.popleft())
         self.judged = minute
         now = (minute + 1) * MINUTE_MS
         if not self.closing:
@@ -232,13 +240,13 @@ class GroupEngine:
     def _note(self, judgement: Judgement) -> None:
         self.out.transitions += [(transition, self.version) for transition in judgement.transitions]
 
-    def _apply_sums(self, offset: int, contribution: Contribution, *, is_replay: bool) -> None:
+    def _apply_sums(self, offset: int, contribution: Contribution) -> None:
         for key, minutes in contribution.sums.items():
             group = self._group(key)
             for minute, sums in minutes.items():
                 difference = group.set_part(minute, contribution.partition, sums)
                 self.offsets[minute] = min(offset, self.offsets.get(minute, offset))
-                if difference and not is_replay:
+                if difference:
                     day = self._day_of(key, minute)
                     add_to(group.days.setdefault(day, {}), difference)
                     self.touched.add(key)

@@ -61,11 +61,13 @@ class GroupSums:
         self._pending.clear()
         self._known.clear()
         before, self.sums = self.sums, {}
+        dirty = set(self.dirty)
         for subject in subjects:
             for minute, cells in subject.panes.minutes.items():
                 for cell, pane in cells.items():
-                    for group in groups_of(subject.key, cell, minute, registry):
-                        add_to(self.sums.setdefault(group, {}).setdefault(minute, {}), pane.sums)
+                    self.add(subject.key, minute, cell, pane.sums, 1, registry)
+        self.settle()
+        self.dirty = dirty
         for group in before.keys() | self.sums.keys():
             old, new = before.get(group, {}), self.sums.setdefault(group, {})
             for minute in old.keys() | new.keys():

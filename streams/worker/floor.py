@@ -38,6 +38,8 @@ LOOK_S = 0.5
 TURN_S = 0.01
 """Folding gives way after this long: a record takes several turns of the loop to get from the socket to the agent."""
 LOOKUP_RETRY_S = 1.0
+READERS = 3
+"""So many partitions are restored at once: one waits for ClickHouse while another is made."""
 REVOKE_WAIT_S = 5.0
 
 
@@ -61,7 +63,7 @@ class Floor:
         self._now_ms = now_ms
         self.hops = Hops(config, storage)
         self.flusher = Flusher(config, self.hops, sender, storage, metrics, commit)
-        self._reads = ThreadPoolExecutor(1, "reads")
+        self._reads = ThreadPoolExecutor(READERS, "reads")
         self._wake = asyncio.Event()
         self._last_turn = -1
         self._heard: dict[int, float] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import structlog
 from faust.types import TP
 
@@ -23,6 +25,8 @@ class Hops:
         self._config = config
         self._storage = storage
         self.burials = Burials(config.letter_limit)
+        self._restoring = Lock()
+        """Partitions are restored in threads, each into new dicts: others may be going through those that are here."""
         self.engines: dict[int, PartitionEngine] = {}
         self.inboxes: dict[int, Inbox] = {}
         self.groups: GroupEngine | None = None
@@ -46,8 +50,9 @@ class Hops:
     def drop(self, tp: TP) -> None:
         """Own a partition no longer: what was not stored is folded again by the next owner."""
         if tp.topic == EVENTS:
-            self.engines.pop(tp.partition, None)
-            self.inboxes.pop(tp.partition, None)
+            with self._restoring:
+                self.engines.pop(tp.partition, None)
+                self.inboxes.pop(tp.partition, None)
         elif tp.topic == CONTRIBUTIONS:
             self.groups = None
 
@@ -76,8 +81,9 @@ class Hops:
         start = self._checked(EVENTS, partition, engine.boundary + 1, earliest, end)
         taken = engine.rows + engine.duplicates
         self.burials.begin(TP(EVENTS, partition), taken, self._buried_in_a_row(stored, partition))
-        self.engines[partition] = engine
-        self.inboxes[partition] = Inbox(has_ended=engine.has_ended)
+        with self._restoring:
+            self.engines = {**self.engines, partition: engine}
+            self.inboxes = {**self.inboxes, partition: Inbox(has_ended=engine.has_ended)}
         log = structlog.get_logger(__name__)
         log.info("partition_restored", topic=EVENTS, partition=partition, offset=start, subjects=len(engine.subjects))
         return start

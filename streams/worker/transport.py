@@ -39,7 +39,11 @@ class Keeper(Protocol):
         """Partitions that must not be fetched for now."""
 
     async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
-        """The offset at which a partition that was just assigned begins; None: where Kafka has it committed."""
+        """
+        The offset at which a partition that was just assigned begins; None: where Kafka has it committed.
+
+        Asked for all of them at once.
+        """
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -96,8 +100,9 @@ class BatchConsumer(driver.Consumer):
             return
         earliest = await self.earliest_offsets(*assigned)
         ends = await self.highwaters(*assigned)
-        for tp in sorted(assigned):
-            start = await self.keeper.start_of(tp, earliest[tp], ends[tp])
+        tps = sorted(assigned)
+        starts = await asyncio.gather(*(self.keeper.start_of(tp, earliest[tp], ends[tp]) for tp in tps))
+        for tp, start in zip(tps, starts, strict=True):
             if start is not None:
                 await self._seek(tp, start)
                 self._read_offset[tp] = start or None
