@@ -82,23 +82,23 @@ def last_known(client: Client, partition: int, limit: int, since_ms: int) -> tup
         " AND at >= fromUnixTimestamp64Milli({since:Int64})"
     )
     replaced = "superseded_by > 0 AND version <= {limit:UInt64}"
-    asked = {"partition": partition, "limit": limit, "since": max(since_ms, 0)}
+    since_ms = max(since_ms, 0)
+    asked = {"partition": partition, "limit": limit, "since": since_ms}
     rows = client.query(
         f"SELECT {_KNOWN}, if({replaced}, superseded_by, 0) FROM events FINAL WHERE {where}"
         " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32}",
         parameters={**asked, "most": REMEMBERED},
     ).result_rows
     known = [_as_of(row) for row in reversed(rows)]
-    before = max(since_ms, 0) - 1
     if len(known) < REMEMBERED:
-        return known, before
+        return known, since_ms - 1
     oldest = known[0][1]
     older = client.query(
         "SELECT toUnixTimestamp64Milli(maxIf(at, type != 'shift_planned')) FROM events"
         f" WHERE {where} AND {_BORN} < {{oldest:UInt64}}",
         parameters={**asked, "oldest": version_of(oldest.epoch, oldest.offset)},
     ).result_rows
-    return known, max(before, int(older[0][0]))
+    return known, max(since_ms - 1, int(older[0][0]))
 
 
 def look_up(client: Client, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:

@@ -190,7 +190,11 @@ class Floor:
         return partition, None
 
     async def _fold(self, partition: int, until_ms: int | None) -> int:
-        """Fold the next items of a partition; returns how many. What cannot be looked up now goes back."""
+        """
+        Fold the next items of a partition; returns how many. What cannot be looked up now goes back.
+
+        Whether memory can judge an item is asked just before it is folded: time goes on, and ids are forgotten.
+        """
         inbox, engine = self.hops.inboxes[partition], self.hops.engines[partition]
         items = inbox.take(until_ms)
         done, looked_up, pause_at = 0, set[int](), monotonic() + TURN_S
@@ -200,7 +204,7 @@ class Floor:
                     await self._give_way(engine)
                     pause_at = monotonic() + TURN_S
                 if items[done].offset not in looked_up and engine.asks_for(items[done]) is not None:
-                    looked_up |= await self._look_up(engine, items, done)
+                    looked_up |= await self._look_up(engine, items, done, looked_up)
                 ready = await self._revised(engine, items[done])
                 if self.hops.engines.get(partition) is not engine:
                     return done
@@ -239,14 +243,17 @@ class Floor:
             return item
         return replace(item, revision=await self._revision(item.record, engine))
 
-    async def _look_up(self, engine: PartitionEngine, items: list[Item], first: int) -> set[int]:
+    async def _look_up(self, engine: PartitionEngine, items: list[Item], first: int, known: set[int]) -> set[int]:
         """
         Give the items from one on what ClickHouse knows of those that memory cannot judge; returns their offsets.
 
-        What memory cannot judge is asked for each item just before it is folded: time goes on, and ids are forgotten.
+        `known`: offsets that have it already.
         """
-        wanted = {index: engine.asks_for(items[index]) for index in range(first, len(items))}
-        asked = {index: identity for index, identity in wanted.items() if identity is not None}
+        asked: dict[int, str] = {}
+        for index in range(first, len(items)):
+            identity = None if items[index].offset in known else engine.asks_for(items[index])
+            if identity is not None:
+                asked[index] = identity
         found = await self._blocking(self._storage.look_up, sorted(set(asked.values())))
         for index, identity in asked.items():
             items[index] = replace(items[index], prior=engine.prior_of(items[index], found.get(identity, ())))

@@ -122,6 +122,20 @@ async def test_a_chunk_of_history_is_looked_up_in_one_go(bench: Bench) -> None:
     assert [len(asked) for asked in bench.store.asked] == [4]
 
 
+async def test_what_was_looked_up_is_not_asked_for_again(bench: Bench) -> None:
+    """
+    Two contacts are late when the chunk begins, a third when time has gone on in it.
+
+        offset   0        1          2        3          4
+        minute   17       0.1 late   36       3 late     0.2 late, asked for with 1
+    """
+    bench.put(FAR, 0.1, 2 * FAR + 2, 3, 0.2)
+
+    await bench.floor._fold(0, None)
+
+    assert [len(asked) for asked in bench.store.asked] == [2, 1]
+
+
 async def test_folding_gives_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes in, and alerts that go out, do not wait until a whole chunk is folded."""
     monkeypatch.setattr(floors, "TURN_S", 0.0)
