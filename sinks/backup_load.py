@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from schemas.errors import InputError
 from schemas.topics import EVENTS
 from sinks.backup_files import CHECKPOINTS, Manifest, Part, read_part
-from sinks.late import PaneOf, refolded
+from sinks.late import refolded
 from sinks.rows import AGENT_MINUTES, QUEUE_MINUTES, Table, agent_row, columns_of, queue_row
+from sinks.stored_panes import PaneOf
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -19,9 +19,9 @@ from schemas.registry import Registry
 from schemas.times import MINUTE_MS, iso, minute_of, to_ms
 from sinks.marks import Mark, read_marks
 from sinks.raw import current_events_of
-from sinks.restore import agent_pane, pane_query, queue_pane
 from sinks.revised import Buried, Correction, read_buried, read_corrections, read_unknown
 from sinks.scope import Asked, Owners
+from sinks.stored_panes import stored_panes
 from streams.core.explained import STILL_OPEN, Fact, facts_of, lasted, totals
 from streams.core.facts import CellKey, counted
 from streams.core.panes import Pane, Panes, add_to
@@ -265,11 +265,8 @@ def _stored(client: Client, asked: Asked, owners: Owners) -> dict[Place, Pane]:
     span = "minute >= toDateTime({start:Int64}) AND minute < toDateTime({stop:Int64})"
     parameters = {"start": asked.from_ms // 1000, "stop": asked.to_ms // 1000, "names": owners.names, "queue": asked.id}
     if asked.kind != "queue":
-        sql = pane_query("agent", f"agent IN {{names:Array(String)}} AND {span}")
-        panes = [agent_pane(row) for row in client.query(sql, parameters=parameters).result_rows]
+        panes = stored_panes(client, "agent", f"agent IN {{names:Array(String)}} AND {span}", parameters)
     else:
         where = f"queue = {{queue:String}} AND {span}"
-        of_agents = client.query(pane_query("agent", where), parameters=parameters).result_rows
-        of_queue = client.query(pane_query("queue", where), parameters=parameters).result_rows
-        panes = [*map(agent_pane, of_agents), *map(queue_pane, of_queue)]
+        panes = stored_panes(client, "agent", where, parameters) + stored_panes(client, "queue", where, parameters)
     return {(subject, minute, cell): pane for subject, minute, cell, pane in panes}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas.times import MINUTE_MS
 from sinks.raw import current_events
+from sinks.stored_panes import PaneOf
 from streams.core.facts import CellKey
 from streams.core.log import Frozen, version_of
 from streams.core.panes import Pane
@@ -15,8 +16,6 @@ from streams.core.subject import REACH_MS, fold_all
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-PaneOf = tuple[str, int, CellKey, Pane]
 
 
 def late_panes(client: Client, frozen: Frozen) -> list[PaneOf]:

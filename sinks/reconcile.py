@@ -14,7 +14,7 @@ from schemas.times import MINUTE_MS, iso
 from schemas.topics import DEAD_LETTERS, EVENTS
 from sinks.marks import Mark, read_marks
 from sinks.raw import current_events
-from sinks.restore import PaneOf, agent_pane, pane_query, queue_pane
+from sinks.stored_panes import stored_panes
 from streams.core.facts import CellKey
 from streams.core.log import OFFSET_BITS
 from streams.core.panes import Pane
@@ -125,9 +125,8 @@ def _subjects(client: Client) -> list[tuple[str, int]]:
 
 def _stored(client: Client, key: str) -> dict[tuple[int, CellKey], Pane]:
     kind, _, name = key.partition(":")
-    rows = client.query(pane_query(kind, f"{kind} = {{name:String}}"), parameters={"name": name}).result_rows
-    panes: list[PaneOf] = [agent_pane(row) if kind == "agent" else queue_pane(row) for row in rows]
-    return {(minute, cell): pane for _, minute, cell, pane in panes}
+    found = stored_panes(client, "agent" if kind == "agent" else "queue", f"{kind} = {{name:String}}", {"name": name})
+    return {(minute, cell): pane for _, minute, cell, pane in found}
 
 
 def _pane_differences(

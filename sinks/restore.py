@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.times import minute_of
 from sinks.late import refolded
 from sinks.raw import last_known
-from streams.core.facts import CellKey
+from sinks.stored_panes import PaneOf, stored_panes
 from streams.core.log import OFFSET_BITS, Checkpoint, Stored, version_of
-from streams.core.panes import RESIDENT_MINUTES, Pane
+from streams.core.panes import RESIDENT_MINUTES
 from streams.core.partition import HISTORY_MS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-PaneOf = tuple[str, int, CellKey, Pane]
 
 
 def read_checkpoint(client: Client, topic: str, partition: int, hop: int, epoch: int) -> Checkpoint | None:
@@ -74,40 +71,7 @@ def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Store
     return Stored(checkpoint, read_bodies(client, partition, 1), panes, known, forgotten)
 
 
-def pane_query(kind: str, where: str) -> str:
-    """The SELECT whose rows `agent_pane` (kind `agent`) or `queue_pane` read."""
-    if kind == "agent":
-        columns = f"agent, {_CELL}, handle_times_ms, {', '.join((*MAPS, *AGENT_COLUMNS))}"
-        return f"SELECT {columns} FROM agent_minutes FINAL WHERE {where}"
-    columns = f"queue, {_CELL}, handle_times_ms, answered_waits, abandoned_waits, {', '.join(QUEUE_COLUMNS)}"
-    return f"SELECT {columns} FROM queue_minutes FINAL WHERE {where}"
-
-
-_CELL = "intDiv(toUnixTimestamp(minute), 60), queue, toString(channel), version"
-
-
 def _read_panes(client: Client, partition: int, from_minute: int) -> list[PaneOf]:
     parameters = {"partition": partition, "start": from_minute * 60}
     where = "partition = {partition:UInt16} AND minute >= toDateTime({start:UInt32})"
-    agents = client.query(pane_query("agent", where), parameters=parameters).result_rows
-    queues = client.query(pane_query("queue", where), parameters=parameters).result_rows
-    return [agent_pane(row) for row in agents] + [queue_pane(row) for row in queues]
-
-
-def agent_pane(row: Any) -> PaneOf:
-    """A pane of `agent_minutes`, as `pane_query` reads it."""
-    name, minute, queue, channel, version, times = row[:6]
-    maps, columns = row[6 : 6 + len(MAPS)], row[6 + len(MAPS) :]
-    sums = {column: int(value) for column, value in zip(AGENT_COLUMNS, columns, strict=True) if value}
-    for (prefix, _), held in zip(MAPS.values(), maps, strict=True):
-        sums |= {prefix + key: int(value) for key, value in held.items()}
-    return f"agent:{name}", int(minute), (str(queue), str(channel)), Pane(sums, list(times), int(version))
-
-
-def queue_pane(row: Any) -> PaneOf:
-    """A pane of `queue_minutes`, as `pane_query` reads it."""
-    name, minute, queue, channel, version, times, answered, abandoned = row[:8]
-    sums = {column: int(value) for column, value in zip(QUEUE_COLUMNS, row[8:], strict=True) if value}
-    for buckets, counts in ((ANSWERED_WITHIN, answered), (ABANDONED_WITHIN, abandoned)):
-        sums |= {bucket: int(count) for bucket, count in zip(buckets, counts, strict=True) if count}
-    return f"queue:{name}", int(minute), (str(queue), str(channel)), Pane(sums, list(times), int(version))
+    return stored_panes(client, "agent", where, parameters) + stored_panes(client, "queue", where, parameters)

@@ -21,9 +21,9 @@ from floorpulse.wiring import clickhouse_client, producer
 from schemas.events import FloorEvent, InputEnded, SurveyAnswered, decode
 from schemas.times import HOUR_MS, from_ms
 from schemas.topics import EVENTS
-from sinks.restore import agent_pane, pane_query, queue_pane
 from sinks.schema import apply_schema
 from sinks.storage import ClickHouseStorage
+from sinks.stored_panes import stored_panes
 from sources.readers.producing import EventProducer
 from sources.readers.simulator.engine import Simulator
 from sources.readers.simulator.feed import Feed
@@ -219,11 +219,12 @@ def _told(sums: dict[str, int]) -> dict[str, int]:
 def test_from_raw_events_the_panes_are_the_same(floor: Twice, from_raw: FromRaw) -> None:
     """Every sum and every handle time of every pane."""
     stored: dict[Place, Expected] = {}
-    for kind, read in (("agent", agent_pane), ("queue", queue_pane)):
-        for row in floor.live.query(pane_query(kind, "1")).result_rows:
-            key, minute, cell, pane = read(row)
-            if _told(pane.sums) or pane.handle_times:
-                stored[key, minute, *cell] = Expected(_told(pane.sums), sorted(pane.handle_times))
+    for key, minute, cell, pane in (
+        *stored_panes(floor.live, "agent", "1", {}),
+        *stored_panes(floor.live, "queue", "1", {}),
+    ):
+        if _told(pane.sums) or pane.handle_times:
+            stored[key, minute, *cell] = Expected(_told(pane.sums), sorted(pane.handle_times))
 
     assert len(stored) > 2_000
     assert from_raw.panes == stored

@@ -19,7 +19,7 @@ from schemas.panes import Sums
 from schemas.records import RecordEvent
 from schemas.times import MINUTE_MS
 from schemas.topics import CONTRIBUTIONS, EVENTS
-from sinks.restore import agent_pane, pane_query, queue_pane
+from sinks.stored_panes import stored_panes
 from tests.faults.harness.ledger import Ledger, Place
 from tests.faults.harness.log import Message
 from tests.faults.harness.model import FIRES, NOT_YET, Episode, Fates
@@ -279,8 +279,7 @@ def _letters(client: Client) -> dict[Place, tuple[str, bytes]]:
 
 
 def _stored_panes(client: Client) -> dict[PanePlace, Expected]:
-    read = [agent_pane(row) for row in client.query(pane_query("agent", "1")).result_rows]
-    read += [queue_pane(row) for row in client.query(pane_query("queue", "1")).result_rows]
+    read = stored_panes(client, "agent", "1", {}) + stored_panes(client, "queue", "1", {})
     found = {
         (key, minute, *cell): Expected({c: v for c, v in pane.sums.items() if v}, sorted(pane.handle_times))
         for key, minute, cell, pane in read
