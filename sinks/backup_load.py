@@ -11,7 +11,7 @@ from schemas.errors import InputError
 from schemas.topics import EVENTS
 from sinks.backup_files import CHECKPOINTS, Manifest, Part, read_part
 from sinks.late import refolded
-from sinks.rows import AGENT_MINUTES, QUEUE_MINUTES, Table, agent_row, columns_of, queue_row
+from sinks.rows import AGENT_MINUTES, QUEUE_MINUTES, agent_row, insert, queue_row
 from sinks.stored_panes import PaneOf
 
 if TYPE_CHECKING:
@@ -114,16 +114,5 @@ def _write(client: Client, panes: list[tuple[int, PaneOf]]) -> None:
             agents.append(agent_row(name, minute, cell, pane, partition))
         else:
             queues.append(queue_row(name, minute, cell, pane, partition))
-    _put(client, AGENT_MINUTES, agents)
-    _put(client, QUEUE_MINUTES, queues)
-
-
-def _put(client: Client, table: Table, rows: list[tuple[object, ...]]) -> None:
-    if rows:
-        client.insert(
-            table.name,
-            columns_of(rows),
-            column_names=list(table.columns),
-            column_type_names=list(table.columns.values()),
-            column_oriented=True,
-        )
+    insert(client, AGENT_MINUTES, agents)
+    insert(client, QUEUE_MINUTES, queues)

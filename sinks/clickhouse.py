@@ -24,8 +24,8 @@ from sinks.rows import (
     Table,
     agent_row,
     checkpoint_row,
-    columns_of,
     event_row,
+    insert,
     queue_row,
     subject_row,
     transition_row,
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 PARTITIONS_PER_INSERT = 50
 """ClickHouse refuses an insert that touches more than 100 partitions."""
-MONTH_MS = 28 * 86_400_000
+MONTH_S = 28 * 86_400
 """A month is a partition of `events`; none is shorter."""
 DAY_S = 86_400
 """A UTC day is a partition of the minutes."""
-_FATAL = frozenset({16, 36, 44, 46, 47, 53, 60, 62, 81, 115, 192, 497, 516})
-"""Codes that no retry mends: unknown column, table or database, types, access."""
+_FATAL = frozenset({16, 26, 27, 36, 38, 41, 44, 46, 47, 53, 60, 62, 69, 72, 81, 115, 117, 192, 349, 497, 516})
+"""Codes that no retry mends: unknown column, table or database, types, values that do not parse, access."""
 
 Step = Callable[[str], None]
 
@@ -66,7 +66,7 @@ class ClickHouseSink:
             raise Unavailable(f"ClickHouse does not answer: {error}") from error
 
     def _write(self, flush: Sequence[Frozen]) -> None:
-        self._insert(EVENTS, (event_row(row, f) for f in flush for row in f.events), time=(2, MONTH_MS))
+        self._insert(EVENTS, (event_row(row, f) for f in flush for row in f.events), time=(2, MONTH_S))
         self._step("after_events")
         self._write_panes(flush)
         self._step("after_panes")
@@ -94,13 +94,7 @@ class ClickHouseSink:
         """Insert rows; `time` is the column of a partitioned table's time and the least span of a partition in it."""
         rows = list(rows)
         for chunk in _by_partitions(rows, time):
-            self._client.insert(
-                table.name,
-                columns_of(chunk),
-                column_names=list(table.columns),
-                column_type_names=list(table.columns.values()),
-                column_oriented=True,
-            )
+            insert(self._client, table, chunk)
 
 
 def sorted_error(error: Error) -> Exception:

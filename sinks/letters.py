@@ -57,11 +57,28 @@ class Redriven:
     """Partition, offset and time (ms) of the message."""
 
 
+_WRITTEN = {
+    "topic": "LowCardinality(String)", "partition": "Int32", "offset": "Int64", "origin": "String",
+    "reason": "LowCardinality(String)", "detail": "String", "key": "String", "value": "String", "ingest": "UInt64",
+    "at": "DateTime64(3, 'UTC')",
+}  # fmt: skip
+"""Column -> type, in the order of `streams.worker.letters.letter_row`."""
 _COLUMNS = (
     "place, topic, partition, offset, reason, source, detail, origin, key, value, ingest,"
     " toUnixTimestamp64Milli(at), toUnixTimestamp64Milli(redriven_at)"
 )
 _BYTES: dict[str, str | dict[str, str]] = {"value": "bytes"}
+
+
+def insert_letters(client: Client, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert dead letters: in ClickHouse's own format, as their bytes may be anything."""
+    client.insert(
+        "dead_letters",
+        [list(column) for column in zip(*rows, strict=True)],
+        column_names=list(_WRITTEN),
+        column_type_names=list(_WRITTEN.values()),
+        column_oriented=True,
+    )
 
 
 def find_letters(client: Client, query: LetterQuery) -> list[StoredLetter]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 from schemas.times import minute_of
 from sinks.late import refolded
@@ -29,9 +30,7 @@ def read_checkpoint(client: Client, topic: str, partition: int, hop: int, epoch:
     boundary, clock, count, duplicates, dead, controls, body, version = rows[0]
     if version >> OFFSET_BITS < epoch:
         boundary = -1
-    return Checkpoint(
-        int(boundary), int(clock), int(count), int(duplicates), int(dead), int(controls), json.loads(body)
-    )
+    return Checkpoint(int(boundary), int(clock), int(count), int(duplicates), int(dead), int(controls), from_json(body))
 
 
 def read_bodies(client: Client, partition: int, hop: int) -> dict[str, dict[str, Any]]:
@@ -41,7 +40,7 @@ def read_bodies(client: Client, partition: int, hop: int) -> dict[str, dict[str,
         " WHERE hop = {hop:UInt8} AND partition = {partition:UInt16} AND kind != 'partition'",
         parameters={"hop": hop, "partition": partition},
     ).result_rows
-    return {str(subject): json.loads(body) for subject, body in rows}
+    return {str(subject): from_json(body) for subject, body in rows}
 
 
 def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Stored | None:

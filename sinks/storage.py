@@ -15,10 +15,10 @@ from alerting.rules import RuleSet
 from schemas.errors import Unavailable
 from schemas.topics import CONTRIBUTIONS, EVENTS
 from sinks.clickhouse import ClickHouseSink, Step, sorted_error
+from sinks.letters import insert_letters
 from sinks.raw import chunks, look_up
 from sinks.registry import RULES_FILE, load_registry, load_rules_text
 from sinks.restore import read_bodies, read_checkpoint, read_stored
-from sinks.rows import DEAD_LETTERS, columns_of
 from streams.core.identity import Known
 from streams.core.log import Checkpoint, Frozen, Revision, Stored
 from streams.core.spans import Identity
@@ -73,13 +73,7 @@ class ClickHouseStorage:
     def write_letters(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write dead letters."""
         with self._client() as client:
-            client.insert(
-                DEAD_LETTERS.name,
-                columns_of(rows),
-                column_names=list(DEAD_LETTERS.columns),
-                column_type_names=list(DEAD_LETTERS.columns.values()),
-                column_oriented=True,
-            )
+            insert_letters(client, rows)
 
     def letters_between(self, topic: str, partition: int, after: int, until: int) -> int:
         """Count dead letters by the offsets that they came from."""

@@ -90,7 +90,7 @@ class Group:
         parts = self.parts.setdefault(minute, {})
         before = parts.get(partition)
         parts[partition] = sums
-        difference = add_to(add_to({}, sums), before, -1) if before else sums
+        difference = _difference(before, sums) if before else sums
         if difference:
             self.has_moved = True
             self.panes.add(minute, AGENT_TIME, difference, 1, 0)
@@ -126,8 +126,8 @@ class GroupEngine:
         self.touched: set[str] = set()
         self.closing: dict[str, tuple[int, date]] = {}
         self.rows = self.controls = self.dead = 0
-        self._again: dict[tuple[str, int, int], dict[str, int]] = {}
-        """(group, minute, partition) -> what was given last, in the replay: sums are absolute."""
+        self._again: dict[int, dict[str, dict[int, dict[str, int]]]] = {}
+        """partition -> group -> minute -> what was given last, in the replay: sums are absolute."""
         self._replayed: dict[int, int] = {}
         """partition -> its newest mark in the replay: what a restarted partition repeated counts once."""
 
@@ -189,15 +189,19 @@ class GroupEngine:
             if contribution.mark > self.judged:
                 self.pending[contribution.partition].append((offset, contribution))
                 continue
+            again = self._again.setdefault(contribution.partition, {})
             for key, minutes in contribution.sums.items():
-                for minute, sums in minutes.items():
-                    self._again[key, minute, contribution.partition] = sums
-                    self.offsets[minute] = min(offset, self.offsets.get(minute, offset))
+                again.setdefault(key, {}).update(minutes)
+                for minute in minutes:
+                    self.offsets.setdefault(minute, offset)
 
     def replayed(self) -> None:
         """All contributions up to the checkpoint are in: go on from there."""
-        for (key, minute, partition), sums in self._again.items():
-            self._group(key).set_part(minute, partition, sums)
+        for partition, again in self._again.items():
+            for key, minutes in again.items():
+                group = self._group(key)
+                for minute, sums in minutes.items():
+                    group.set_part(minute, partition, sums)
         self._again.clear()
         for group in self.groups.values():
             group.last = max(self.judged, 0)
@@ -352,6 +356,13 @@ class GroupEngine:
         day = day_of(max(self.clock - 1, 0), zone)
         today = dict(group.days.get(day.isoformat(), {}))
         return [*rows, WindowRow(key, "day", day_start(day, zone), self.clock, today)]
+
+
+def _difference(before: Sums, after: Sums) -> dict[str, int]:
+    """What must be added to the one to get the other."""
+    found = {column: value - before.get(column, 0) for column, value in after.items() if value != before.get(column)}
+    found.update((column, -value) for column, value in before.items() if column not in after)
+    return found
 
 
 def _first_with_sums(queue: deque[tuple[int, Contribution]]) -> Contribution | None:

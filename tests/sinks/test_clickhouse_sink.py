@@ -105,13 +105,34 @@ def test_many_months_go_in_several_inserts(client: Client) -> None:
 
 def test_an_insert_touches_few_months() -> None:
     """The chunks of 120 months have at most 50 each, and lose nothing."""
-    rows = [(DAWN - month * 30 * DAY_MS,) for month in range(120)]
+    rows = [((DAWN - month * 30 * DAY_MS) / 1000,) for month in range(120)]
 
-    chunks = sink_module._by_partitions(rows, (0, sink_module.MONTH_MS))  # type: ignore[arg-type]
+    chunks = sink_module._by_partitions(rows, (0, sink_module.MONTH_S))  # type: ignore[arg-type]
 
-    months = [{(at // (28 * DAY_MS)) for (at,) in chunk} for chunk in chunks]
+    months = [{at // sink_module.MONTH_S for (at,) in chunk} for chunk in chunks]
     assert max(len(found) for found in months) <= sink_module.PARTITIONS_PER_INSERT
     assert sum(len(chunk) for chunk in chunks) == 120
+
+
+def test_a_value_that_does_not_parse_stops_the_worker(client: Client) -> None:
+    """The same rows would be refused for ever."""
+    flush = a_flush()
+
+    with pytest.raises(StopWorker):
+        ClickHouseSink(client).write([replace(flush, events=[flush.events[0]._replace(revision="one")])])  # type: ignore[arg-type]
+
+
+def test_instants_are_kept_to_the_millisecond(client: Client) -> None:
+    """Also those that no binary fraction gives exactly."""
+    flush = a_flush()
+    at_ms = [DAWN + ms for ms in (1, 7, 57, 100, 333, 999)]
+
+    ClickHouseSink(client).write(
+        [replace(flush, events=[flush.events[0]._replace(at_ms=at, id=f"e{at}") for at in at_ms])]
+    )
+
+    rows = client.query("SELECT toUnixTimestamp64Milli(at) FROM events FINAL ORDER BY at").result_rows
+    assert [row[0] for row in rows] == at_ms
 
 
 def test_a_refused_column_stops_the_worker(client: Client) -> None:

@@ -17,7 +17,7 @@ from floorpulse.web.proof import Proof
 from floorpulse.wiring import clickhouse_client
 from schemas.errors import Unavailable
 from schemas.times import DAY_MS
-from sinks.rows import AGENT_MINUTES, agent_row, columns_of
+from sinks.rows import AGENT_MINUTES, agent_row, insert
 from streams.core.panes import Pane
 from tests.sinks.test_restore import flushed
 from tests.streams.floors import DAWN
@@ -65,13 +65,7 @@ def test_a_wrong_pane_is_found(compare: Callable[[], dict[str, float]], client: 
     """As is one that was right before, in the next round."""
     assert compare() == found()
     wrong = agent_row("a1", DAWN // 60_000, ("", "voice"), Pane({"handled": 99}, [], (1 << 48) + 2), 0)
-    client.insert(
-        "agent_minutes",
-        columns_of([wrong]),
-        column_names=list(AGENT_MINUTES.columns),
-        column_type_names=list(AGENT_MINUTES.columns.values()),
-        column_oriented=True,
-    )
+    insert(client, AGENT_MINUTES, [wrong])
 
     assert compare() == found(pane=1)
 
