@@ -1,4 +1,4 @@
-"""A day of a 2,000-seat floor, replayed: sent, folded, judged, stored, and proved."""
+"""A day of a 2,000-seat floor, replayed by two workers: folded, judged, stored, and proved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from benchmarks.events import PARTITIONS, START_MS, simulator_of
 from benchmarks.processes import ROOT
@@ -22,35 +22,40 @@ from sources.readers.simulator.feed import Feed
 
 SEATS = 2_000
 HOURS = 12.0
+WORKERS = 2
 DRAINED_WITHIN_S = 3_600.0
 
 
 def day(scale: Scale) -> Result:
-    """Send the day at speed while the worker folds, wait until all is stored, and compare with the raw events."""
+    """Send the day, start the workers, wait until all is stored, and compare with the raw events."""
     seats = max(round(SEATS * scale.share), 20)
     result = Result(
         "day",
         "A 2,000-seat day replayed",
-        f"{HOURS:.0f} hours of the simulated floor under the event clock: sent to Kafka as fast as the simulator makes"
-        " them while one worker folds, judges and stores; the clock stops when every hop is drained and the day is"
-        " closed. Then `reconcile` folds the raw events again and compares every pane.",
+        f"{HOURS:.0f} hours of the simulated floor stand in Kafka; {WORKERS} workers, started with the clock, fold,"
+        " judge and store them under the event clock, on the cores that broker and store use too. The clock stops when"
+        " every hop is drained and the day is closed. Then `reconcile` folds the raw events again and compares every"
+        " pane.",
         [
             Column("events", "events"),
-            Column("sent_s", "sent after s"),
+            Column("sent_s", "sent in s"),
             Column("seconds", "all stored after s"),
             Column("rate", "events/s"),
             Column("panes", "panes compared"),
             Column("differences", "differences"),
         ],
-        size={"agents": seats, "hours": round(HOURS)},
+        size={"agents": seats, "hours": round(HOURS), "workers": WORKERS},
     )
-    with running_floor(simulator_of(seats).floor(), PARTITIONS, "event") as settings, _worker(settings):
+    with running_floor(simulator_of(seats).floor(), PARTITIONS, "event") as settings, ExitStack() as stack:
         began = time.monotonic()
         events = _send(settings, seats, scale)
         sent_s = time.monotonic() - began
+        began = time.monotonic()
+        for number in range(WORKERS):
+            stack.enter_context(_worker(settings, number))
         drain(settings, DRAINED_WITHIN_S, lambda _topic, _left: None)
         seconds = time.monotonic() - began
-        scale.say(f"{events:,} events sent in {sent_s:.0f} s, stored in {seconds:.0f} s; comparing")
+        scale.say(f"{events:,} events stored in {seconds:.0f} s; comparing")
         compared = reconcile(clickhouse_client(settings))
         result.row("the day").add(
             events=events,
@@ -74,11 +79,13 @@ def _send(settings: Settings, seats: int, scale: Scale) -> int:
 
 
 @contextmanager
-def _worker(settings: Settings) -> Iterator[None]:
-    """`floorpulse worker`."""
-    command = [sys.executable, "-m", "floorpulse.cli.main", "worker", "--data", str(settings.data)]
-    with (settings.data / "worker.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=as_environment(settings))
+def _worker(settings: Settings, number: int) -> Iterator[None]:
+    """`floorpulse worker`, one of several."""
+    name = f"bench-{number + 1}"
+    command = [sys.executable, "-m", "floorpulse.cli.main", "worker", "--name", name, "--data", str(settings.data)]
+    own = settings.model_copy(update={"metrics_port": settings.metrics_port + number})
+    with (settings.data / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=as_environment(own))
     try:
         yield
     finally:
