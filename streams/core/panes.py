@@ -121,6 +121,7 @@ class Panes:
         self._stretches: list[Running] = []
         """The windows that were written last: each from where the shorter one ends."""
         self.newest = -1
+        """The last minute to which anything was ever added, even if it was taken back: what is stored may be more."""
 
     def add(
         self, minute: int, cell: CellKey, sums: Sums, sign: int, version: int, handle_ms: int | None = None
@@ -143,7 +144,6 @@ class Panes:
     def put(self, minute: int, cell: CellKey, pane: Pane) -> None:
         """Set a pane as it was stored."""
         self.minutes.setdefault(minute, {})[cell] = pane
-        self.newest = max(self.newest, minute)
 
     def sums(self, first: int, last: int) -> dict[str, int]:
         """Totals of the minutes from `first` to `last`, both included."""

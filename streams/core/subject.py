@@ -325,6 +325,7 @@ class Subject:
             "shift": [self.shift_start, self.shift_until, dict(self.shift_sums)],
             "pruned": self.pruned_minute,
             "due": self.due,
+            "newest": self.panes.newest,
         }
 
     def load(self, data: dict[str, Any]) -> None:
@@ -341,6 +342,7 @@ class Subject:
         self.shift_start, self.shift_until, self.shift_sums = data["shift"]
         self.pruned_minute = data["pruned"]
         self.due = data["due"]
+        self.panes.newest = data.get("newest", self.last)  # of a body from before it was kept: as if it were busy now
 
 
 def _recent(event: FloorEvent, at: int) -> RecentContact | None:

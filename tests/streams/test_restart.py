@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,3 +130,20 @@ def test_time_never_goes_back_over_a_restart() -> None:
 
     assert after.engine.clock == DAWN + round(20.05 * MINUTE_MS)
     assert [t.at for t, _ in after.engine.take_outbox().transitions if t.at < from_ms(DAWN + 20 * MINUTE_MS)] == []
+
+
+def test_what_a_dead_worker_wrote_ahead_keeps_nobody_active() -> None:
+    """
+    Panes above the checkpoint are empty after the refold, and may be of minutes that have not come yet.
+
+        08:00 ready | checkpoint | 12:26 told late: away since 10:46    22:46 the state ends    next day: crash
+
+    Nobody alerts for a fact of hours ago while the agent is idle: nor must the replay.
+    """
+    late = replace(away(2, 286.0), broker_ms=DAWN + 386 * MINUTE_MS)
+    items = [away(0, 0, "ready"), handled(1, 0.5), late, handled(3, 32 * 60)]
+
+    after, boundary = replayed(items, [], 4, "before_subjects", event_clock=False)
+
+    assert boundary == 0
+    assert after.said == unbroken(items, event_clock=False).said
