@@ -12,7 +12,7 @@ from sinks.raw import last_known
 from sinks.stored_panes import PaneOf, stored_panes
 from streams.core.log import OFFSET_BITS, Checkpoint, Stored, version_of
 from streams.core.panes import RESIDENT_MINUTES
-from streams.core.partition import HISTORY_MS
+from streams.core.partition import REMEMBERED_MS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -66,7 +66,7 @@ def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Store
     panes = [pane for pane in below if pane[1] not in above.get(pane[0], ())]
     for key in sorted(above):
         panes += refolded(client, key, above[key], limit, checkpoint.clock_ms)
-    known, forgotten = last_known(client, partition, limit, checkpoint.clock_ms - 2 * HISTORY_MS)
+    known, forgotten = last_known(client, partition, limit, checkpoint.clock_ms - REMEMBERED_MS)
     return Stored(checkpoint, read_bodies(client, partition, 1), panes, known, forgotten)
 
 

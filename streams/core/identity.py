@@ -9,7 +9,7 @@ from schemas.events import FloorEvent
 from streams.core.spans import Identity
 
 REMEMBERED = 25_000
-"""An id is forgotten only after ClickHouse has it and this many newer ones are there."""
+"""Of the ids that ClickHouse has, this many are kept at the most."""
 
 ELSEWHERE = -1
 """The partition of a fact whose higher revision went to another key."""
@@ -84,13 +84,20 @@ class Remembered:
         self.known.pop(identity, None)
         self.known[identity] = known
 
-    def evict(self, stored_until: int) -> None:
-        """Forget the oldest ids that ClickHouse has (offset up to `stored_until`), beyond `REMEMBERED`."""
+    def evict(self, stored_until: int, since_ms: int) -> None:
+        """
+        Forget the oldest ids that ClickHouse has (offset up to `stored_until`): those beyond `REMEMBERED`, and what
+        happened before a time; plans whenever they begin.
+        """
         excess = len(self.known) - REMEMBERED
-        for identity in list(self.known)[: max(excess, 0)]:
-            known = self.known[identity]
-            if known.offset > stored_until:
-                return
-            del self.known[identity]
-            if not identity.endswith(PLAN):
+        gone: list[Identity] = []
+        for identity, known in self.known.items():
+            is_plan = identity.endswith(PLAN)
+            is_kept = len(gone) >= excess and known.at_ms >= since_ms and not is_plan
+            if is_kept or known.offset > stored_until:
+                break
+            gone.append(identity)
+            if not is_plan:
                 self.evicted_until = max(self.evicted_until, known.at_ms)
+        for identity in gone:
+            del self.known[identity]

@@ -52,6 +52,8 @@ from streams.core.windows_of import window_rows
 
 HISTORY_MS = 15 * MINUTE_MS
 """An event further behind is history: it changes sums, makes nobody due and sends nothing."""
+REMEMBERED_MS = 2 * HISTORY_MS
+"""Ids of older events are not kept in memory: ClickHouse is asked for history in any case."""
 FUTURE_MS = 2 * MINUTE_MS
 """An event further ahead of its broker time is dead-lettered; a plan may be `RETENTION_MS` ahead."""
 RETENTION_MS = 35 * DAY_MS
@@ -347,7 +349,7 @@ class PartitionEngine:
 
     def acknowledged(self, boundary: int) -> None:
         """ClickHouse has everything up to a boundary: let go of what is no longer needed."""
-        self.remembered.evict(boundary)
+        self.remembered.evict(boundary, self.clock - REMEMBERED_MS)
         horizon = minute_of(self.clock) - RESIDENT_MINUTES
         if horizon == self._evicted_minute:
             return

@@ -17,6 +17,7 @@ from tests.streams.floors import DAWN, item_of
 from tests.streams.judges import Notes
 from tests.streams.oracle import Sent
 from tests.streams.runs import new_engine
+from tests.streams.test_clockwork import planned
 from tests.streams.test_restart import handled
 
 
@@ -137,6 +138,31 @@ def test_an_id_is_forgotten_only_when_stored_and_old(monkeypatch: pytest.MonkeyP
     engine.acknowledged(4)
 
     assert (after_one, len(engine.remembered.known)) == (4, 2)
+
+
+def test_ids_of_more_than_half_an_hour_ago_are_forgotten() -> None:
+    """
+    The store is asked for anything older than 15 min anyway: memory would grow with the day for nothing.
+
+        minute  0  1  ...           40
+                h0 h1               h2        kept: h2
+    """
+    engine = engine_after(handled(0, 0), handled(1, 1), handled(2, 40))
+
+    engine.acknowledged(2)
+
+    assert list(engine.remembered.known) == [_event(handled(2, 40)).identity]
+    assert engine.asks_for(handled(1, 1)) == _event(handled(1, 1)).identity
+
+
+def test_a_plan_does_not_keep_the_ids_behind_it() -> None:
+    """It begins hours after it was told; whether it came before is asked for whenever it begins."""
+    plan = planned(0, 0.5, 600, 1_000)
+    engine = engine_after(plan, handled(1, 1), handled(2, 40))
+
+    engine.acknowledged(2)
+
+    assert list(engine.remembered.known) == [_event(handled(2, 40)).identity]
 
 
 def test_what_may_have_been_forgotten_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
