@@ -31,16 +31,9 @@ lint: $(READY)
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
-# Whole floors have the machine to themselves: they are killed and timed. All other tests run two files at a time.
-WHOLE_FLOORS := tests/acceptance tests/faults
-
+# Two files at a time: whole floors mostly wait, for a window to pass or for what was killed to come back.
 test: lint
-ifeq ($(ARGS),)
-	@$(BIN)/pytest $(WHOLE_FLOORS)
-	@$(BIN)/pytest -n 2 --dist loadfile $(WHOLE_FLOORS:%=--ignore=%)
-else
-	@$(BIN)/pytest $(ARGS)
-endif
+	@$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 soak: $(READY)
 	@$(BIN)/pytest tests/faults --soak $(ARGS)
