@@ -242,10 +242,8 @@ class Subject:
         self.in_hand: dict[str, int] = {}
         self.waiting: dict[str, int] = {}
         self.departed: dict[str, int] = {}
-        self.shift_start = -1
-        self.shift_until = -1
+        self.shift_start = self.shift_until = self.pruned_minute = -1
         self.shift_sums: dict[str, int] = {}
-        self.pruned_minute = -1
         self.has_ttl = False
         self.site = ("", EVER)
         """(site, first minute in which it has to be asked for again)."""
