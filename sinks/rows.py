@@ -1,8 +1,8 @@
 """
 How rows go into ClickHouse: the columns of each table, values as ClickHouse reads them, and the insert.
 
-Rows go as JSON: written at Rust's speed, and read by ClickHouse, which would else take half of a flush's time in
-Python. Instants are numbers of seconds with decimals, which ClickHouse reads as text, to the millisecond.
+Rows go as JSON, which pydantic writes and ClickHouse reads fast: to turn them into columns and these into bytes in
+Python took half of a flush. Instants are seconds with decimals, which ClickHouse reads as text, to the millisecond.
 """
 
 from __future__ import annotations

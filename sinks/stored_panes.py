@@ -1,4 +1,4 @@
-"""Panes as ClickHouse has them: read as JSON, which ClickHouse writes and pydantic reads at C's and Rust's speed."""
+"""Panes as ClickHouse has them, read as JSON: ClickHouse makes the map of what is not zero, and pydantic reads it."""
 
 from __future__ import annotations
 
