@@ -31,7 +31,7 @@ lint: $(READY)
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
-# Two files at a time: whole floors mostly wait, for a window to pass or for what was killed to come back.
+# Two files at a time: whole floors wait for half of their time, for what was killed to come back.
 test: lint
 	@$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile)
 

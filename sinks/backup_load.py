@@ -11,7 +11,7 @@ from schemas.errors import InputError
 from schemas.topics import EVENTS
 from sinks.backup_files import CHECKPOINTS, Manifest, Part, read_part
 from sinks.late import refolded
-from sinks.rows import AGENT_MINUTES, QUEUE_MINUTES, agent_row, insert, queue_row
+from sinks.rows import AGENT_MINUTES, QUEUE_MINUTES, insert, pane_rows
 from sinks.stored_panes import PaneOf
 
 if TYPE_CHECKING:
@@ -107,12 +107,6 @@ def _note_days(client: Client, days: set[int]) -> None:
 
 
 def _write(client: Client, panes: list[tuple[int, PaneOf]]) -> None:
-    agents, queues = [], []
-    for partition, (key, minute, cell, pane) in panes:
-        kind, _, name = key.partition(":")
-        if kind == "agent":
-            agents.append(agent_row(name, minute, cell, pane, partition))
-        else:
-            queues.append(queue_row(name, minute, cell, pane, partition))
+    agents, queues = pane_rows(panes)
     insert(client, AGENT_MINUTES, agents)
     insert(client, QUEUE_MINUTES, queues)

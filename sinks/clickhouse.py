@@ -22,11 +22,10 @@ from sinks.rows import (
     TRANSITIONS,
     WINDOWS,
     Table,
-    agent_row,
     checkpoint_row,
     event_row,
     insert,
-    queue_row,
+    pane_rows,
     subject_row,
     transition_row,
     window_row,
@@ -79,14 +78,9 @@ class ClickHouseSink:
         self._step("after_subjects")
 
     def _write_panes(self, flush: Sequence[Frozen]) -> None:
-        agents, queues = [], []
-        for frozen in flush:
-            for key, minute, cell, pane in [*frozen.panes, *late_panes(self._client, frozen)]:
-                kind, _, name = key.partition(":")
-                if kind == "agent":
-                    agents.append(agent_row(name, minute, cell, pane, frozen.partition))
-                else:
-                    queues.append(queue_row(name, minute, cell, pane, frozen.partition))
+        agents, queues = pane_rows(
+            (frozen.partition, pane) for frozen in flush for pane in [*frozen.panes, *late_panes(self._client, frozen)]
+        )
         self._insert(AGENT_MINUTES, agents, time=(1, DAY_S))
         self._insert(QUEUE_MINUTES, queues, time=(1, DAY_S))
 

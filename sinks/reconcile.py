@@ -14,7 +14,7 @@ from schemas.times import MINUTE_MS, iso
 from schemas.topics import DEAD_LETTERS, EVENTS
 from sinks.marks import Mark, read_marks
 from sinks.raw import current_events
-from sinks.stored_panes import stored_panes
+from sinks.stored_panes import panes_of
 from streams.core.facts import CellKey
 from streams.core.log import OFFSET_BITS
 from streams.core.panes import Pane
@@ -124,9 +124,7 @@ def _subjects(client: Client) -> list[tuple[str, int]]:
 
 
 def _stored(client: Client, key: str) -> dict[tuple[int, CellKey], Pane]:
-    kind, _, name = key.partition(":")
-    found = stored_panes(client, "agent" if kind == "agent" else "queue", f"{kind} = {{name:String}}", {"name": name})
-    return {(minute, cell): pane for _, minute, cell, pane in found}
+    return {(minute, cell): pane for _, minute, cell, pane in panes_of(client, key)}
 
 
 def _pane_differences(

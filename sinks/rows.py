@@ -8,7 +8,7 @@ Python took half of a flush. Instants are seconds with decimals, which ClickHous
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from schemas.alerts import Transition
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.times import to_ms
+from sinks.stored_panes import PaneOf
 from streams.core.facts import CellKey
 from streams.core.log import Checkpoint, EventRow, Frozen, SubjectRow, WindowRow, version_of
 from streams.core.panes import Pane
@@ -83,6 +84,18 @@ def event_row(row: EventRow, frozen: Frozen) -> tuple[Any, ...]:
         row.payload, row.content, frozen.topic, frozen.partition, row.offset, row.epoch,
         row.broker_ms / 1000, row.ingest, row.version,
     )  # fmt: skip
+
+
+def pane_rows(panes: Iterable[tuple[int, PaneOf]]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """The rows of `agent_minutes` and those of `queue_minutes` that (partition, pane) make."""
+    agents, queues = [], []
+    for partition, (key, minute, cell, pane) in panes:
+        kind, _, name = key.partition(":")
+        if kind == "agent":
+            agents.append(agent_row(name, minute, cell, pane, partition))
+        else:
+            queues.append(queue_row(name, minute, cell, pane, partition))
+    return agents, queues
 
 
 def agent_row(agent: str, minute: int, cell: CellKey, pane: Pane, partition: int) -> tuple[Any, ...]:

@@ -33,6 +33,12 @@ def stored_panes(client: Client, kind: Kind, where: str, parameters: Mapping[str
     ]
 
 
+def panes_of(client: Client, key: str) -> list[PaneOf]:
+    """All panes of a subject."""
+    kind, _, name = key.partition(":")
+    return stored_panes(client, "agent" if kind == "agent" else "queue", f"{kind} = {{name:String}}", {"name": name})
+
+
 def _query(kind: str, maps: list[str]) -> str:
     """The SELECT of one table; `maps`: the maps that its sums are made of."""
     found = f"mapFilter((column, value) -> value != 0, mapConcat({', '.join(maps)}))"

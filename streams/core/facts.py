@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from schemas.alerts import RecentContact
 from schemas.events import (
     UNKNOWN_QUEUE,
     ContactAbandoned,
@@ -111,6 +112,19 @@ def handle_parts(event: ContactHandled) -> tuple[int, int, int]:
         min(seconds_to_ms(event.hold_s), LONGEST_PART_MS),
         min(seconds_to_ms(event.wrap_s), LONGEST_PART_MS),
     )
+
+
+def recent_contact(event: FloorEvent, at: int) -> RecentContact | None:
+    """What evidence may need of an event at an instant (epoch ms); None for most."""
+    if isinstance(event, ContactHandled):
+        return RecentContact(at, event.contact, "handled", *handle_parts(event))
+    if isinstance(event, ContactAnswered):
+        return RecentContact(at, event.contact, "answered", waited_ms=seconds_to_ms(event.waited_s))
+    if isinstance(event, ContactAbandoned):
+        return RecentContact(at, event.contact, "abandoned", waited_ms=seconds_to_ms(event.waited_s))
+    if isinstance(event, QualityScored):
+        return RecentContact(at, event.contact or event.id, "scored", score=event.scored, fatal=event.is_fatal)
+    return None
 
 
 def _accepted(event: ContactAccepted) -> Counted:

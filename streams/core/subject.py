@@ -16,13 +16,12 @@ from schemas.events import (
     ContactHandled,
     ContactOffered,
     FloorEvent,
-    QualityScored,
     ShiftPlanned,
     StateChanged,
 )
 from schemas.panes import SHORT_CALL_MS, Sums
-from schemas.times import MINUTE_MS, minute_of, seconds_to_ms, to_ms
-from streams.core.facts import AGENT_TIME, CellKey, counted, handle_parts
+from schemas.times import MINUTE_MS, minute_of, to_ms
+from streams.core.facts import AGENT_TIME, CellKey, counted, recent_contact
 from streams.core.panes import RESIDENT_MINUTES, Panes, add_to
 from streams.core.planned import GRACE_MS, LONGEST_PLAN_MS, Plan, Plans, overlaps, plan_of
 from streams.core.spans import EVER, NEVER, TTL_MS, Change, Engagement, Span, Timeline
@@ -242,8 +241,10 @@ class Subject:
         self.in_hand: dict[str, int] = {}
         self.waiting: dict[str, int] = {}
         self.departed: dict[str, int] = {}
-        self.shift_start = self.shift_until = self.pruned_minute = -1
+        self.shift_start = -1
+        self.shift_until = -1
         self.shift_sums: dict[str, int] = {}
+        self.pruned_minute = -1
         self.has_ttl = False
         self.site = ("", EVER)
         """(site, first minute in which it has to be asked for again)."""
@@ -276,7 +277,7 @@ class Subject:
         """Keep what is open and what evidence may need."""
         at = event.at_ms
         _OPEN.get(event.type, _nothing)(self, event, at, clock)
-        contact = _recent(event, at)
+        contact = recent_contact(event, at)
         if contact is not None:
             self.recent.append(contact)
             if (contact.kind == "handled" and contact.talk_ms <= SHORT_CALL_MS) or contact.fatal:
@@ -284,7 +285,7 @@ class Subject:
 
     def forget(self, event: FloorEvent) -> None:
         """Take back what `remember` kept of an event."""
-        contact = _recent(event, event.at_ms)
+        contact = recent_contact(event, event.at_ms)
         if contact is not None:
             self.recent = deque((c for c in self.recent if c != contact), maxlen=RECENT)
             self.notable = deque((c for c in self.notable if c != contact), maxlen=NOTABLE)
@@ -341,18 +342,6 @@ class Subject:
         self.pruned_minute = data["pruned"]
         self.due = data["due"]
         self.panes.newest = data.get("newest", self.last)  # of a body from before it was kept: as if it were busy now
-
-
-def _recent(event: FloorEvent, at: int) -> RecentContact | None:
-    if isinstance(event, ContactHandled):
-        return RecentContact(at, event.contact, "handled", *handle_parts(event))
-    if isinstance(event, ContactAnswered):
-        return RecentContact(at, event.contact, "answered", waited_ms=seconds_to_ms(event.waited_s))
-    if isinstance(event, ContactAbandoned):
-        return RecentContact(at, event.contact, "abandoned", waited_ms=seconds_to_ms(event.waited_s))
-    if isinstance(event, QualityScored):
-        return RecentContact(at, event.contact or event.id, "scored", score=event.scored, fatal=event.is_fatal)
-    return None
 
 
 def _nothing(_subject: Subject, _event: FloorEvent, _at: int, _clock: int) -> None:

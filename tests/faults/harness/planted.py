@@ -16,7 +16,7 @@ from faust.types import TP
 from schemas.topics import EVENTS, WORKER_GROUP
 from sinks import raw, restore, storage
 from sinks.clickhouse import ClickHouseSink
-from sinks.stored_panes import stored_panes
+from sinks.stored_panes import panes_of
 from streams.core import identity
 from streams.core.log import Frozen, Item, Stored
 from streams.core.partition import PartitionEngine
@@ -68,9 +68,7 @@ def _committed(bootstrap: str, tp: TP) -> int:
 
 def _as_they_stand(client: Any, key: str, minutes: set[int], *_limits: int) -> list[Any]:
     """The panes above the checkpoint, with what will be replayed already in them."""
-    kind, _, name = key.partition(":")
-    panes = stored_panes(client, "agent" if kind == "agent" else "queue", f"{kind} = {{name:String}}", {"name": name})
-    return [pane for pane in panes if pane[1] in minutes]
+    return [pane for pane in panes_of(client, key) if pane[1] in minutes]
 
 
 class SubjectsFirst(ClickHouseSink):
