@@ -44,8 +44,8 @@ class WorkerSpec:
     crash_at: str = ""
     bug: str = ""
     """A planted fault of `tests.faults.harness.planted`."""
-    linger_s: float | None = None
-    """How long the producer holds messages back: a broker that acknowledges late."""
+    alerts_late_s: float | None = None
+    """How long the producer keeps alerts to itself: a broker that acknowledges late."""
     session_s: float | None = None
     """After how long a silent member loses its partitions."""
     clock_ms: int = 0

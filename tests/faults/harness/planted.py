@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
-from schemas.topics import EVENTS, WORKER_GROUP
+from schemas.topics import ALERTS, EVENTS, WORKER_GROUP
 from sinks import raw, restore, storage
 from sinks.clickhouse import ClickHouseSink
 from sinks.stored_panes import panes_of
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 COMMIT_S = 0.2
-NEVER_S = 3600.0
 
 
 class CommitsBeforeWriting(Flusher):
@@ -140,6 +139,21 @@ def plant(bug: str) -> None:
         setattr(module, name, replacement)
 
 
+def _late(send: Callable[..., Any], late_s: float) -> Callable[..., Any]:
+    """A producer's `send` that keeps alerts for a while before the broker gets them."""
+
+    async def later(*message: Any) -> Any:
+        await asyncio.sleep(late_s)
+        return await (await send(*message))
+
+    async def send_late(topic: str, *message: Any) -> Any:
+        if topic == ALERTS:
+            return asyncio.ensure_future(later(topic, *message))
+        return await send(topic, *message)
+
+    return send_late
+
+
 def wire(spec: WorkerSpec) -> None:
     """What a test changes in this worker without taking anything out."""
     make: Callable[..., Any] = app.create_app
@@ -149,9 +163,8 @@ def wire(spec: WorkerSpec) -> None:
         made = make(*others, lambda: now_ms() + spec.clock_ms, when_crashed)
         made.tables.sleep = lambda _seconds: asyncio.sleep(0.1)  # Faust waits 1 s for tables; there are none
         made.conf.broker_commit_interval = COMMIT_S
-        if spec.linger_s is not None:
-            made.conf.producer_linger = spec.linger_s
-            made.conf.broker_commit_interval = NEVER_S
+        if spec.alerts_late_s is not None:
+            made.producer.send = _late(made.producer.send, spec.alerts_late_s)
         if spec.session_s is not None:
             made.conf.broker_session_timeout = spec.session_s
             made.conf.broker_heartbeat_interval = spec.session_s / 6

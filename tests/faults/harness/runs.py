@@ -134,12 +134,12 @@ def _crash_until(run: Run, bug: str, point: str, left: str) -> None:
 
 
 def killed_when_an_alert_is_stored(run: Run, bug: str) -> None:
-    """The broker acknowledges late; the worker dies as soon as the alert stands in the store."""
+    """The broker has alerts late; the worker dies as soon as the alert stands in the store."""
     floor = run.floor
     run.send()
     floor.send([run.feed.fatal_item(agent) for agent in WATCHED])
     floor.end_minute(run.clock)
-    floor.start(bug=bug, linger_s=15.0 if bug else 1.0)
+    floor.start(bug=bug, alerts_late_s=15.0 if bug else 1.0)
     stored = "SELECT count() FROM alert_transitions WHERE rule = 'fatal-item'"
     wait_for(lambda: floor.number(stored) > 0, 40, "an alert is stored")
     floor.kill()
