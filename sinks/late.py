@@ -35,7 +35,7 @@ def refolded(client: Client, key: str, minutes: set[int], version: int, clock_ms
         folded = fold_all(current_events(client, key, start, stop, version), clock_ms)
         cells = {(m, c) for m, cs in folded.minutes.items() for c in cs if m in minutes and first <= m <= last}
         for minute, cell in sorted(cells | _stored_cells(client, key, first, last, minutes)):
-            pane = folded.minutes.get(minute, {}).get(cell, Pane())
+            pane = (folded.minutes.get(minute) or {}).get(cell, Pane())
             panes.append((key, minute, cell, Pane(pane.sums, pane.handle_times, version)))
     return panes
 

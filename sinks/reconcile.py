@@ -17,7 +17,8 @@ from sinks.raw import current_events
 from sinks.stored_panes import panes_of
 from streams.core.facts import CellKey
 from streams.core.log import OFFSET_BITS
-from streams.core.panes import Pane
+from streams.core.minutes import Minutes
+from streams.core.panes import Cells, Pane
 from streams.core.subject import fold_all
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _stored(client: Client, key: str) -> dict[tuple[int, CellKey], Pane]:
 
 
 def _pane_differences(
-    key: str, folded: dict[int, dict[CellKey, Pane]], stored: dict[tuple[int, CellKey], Pane], mark: Mark
+    key: str, folded: Minutes[Cells], stored: dict[tuple[int, CellKey], Pane], mark: Mark
 ) -> Iterator[Difference]:
     wanted = {(minute, cell): pane for minute, cells in folded.items() for cell, pane in cells.items()}
     for at in sorted(wanted.keys() | stored.keys()):

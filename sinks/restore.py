@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from schemas.times import minute_of
 from sinks.late import refolded
 from sinks.raw import last_known
-from sinks.stored_panes import PaneOf, stored_panes
+from sinks.stored_panes import packed_by_minute, packed_minutes
 from streams.core.log import OFFSET_BITS, Checkpoint, Stored, version_of
 from streams.core.panes import RESIDENT_MINUTES
 from streams.core.partition import REMEMBERED_MS
@@ -56,21 +56,20 @@ def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Store
         return None
     limit = version_of(epoch, checkpoint.boundary)
     horizon = minute_of(max(checkpoint.body["now"], 0)) - RESIDENT_MINUTES
-    below: list[PaneOf] = []
+    panes: list[tuple[str, int, bytes]] = []
     above: dict[str, set[int]] = {}
-    for key, minute, cell, pane in _read_panes(client, partition, max(horizon, 0)):
-        if pane.version <= limit:
-            below.append((key, minute, cell, pane))
+    for key, minute, version, cells in _read_minutes(client, partition, max(horizon, 0)):
+        if version <= limit:
+            panes.append((key, minute, cells))
         else:
             above.setdefault(key, set()).add(minute)
-    panes = [pane for pane in below if pane[1] not in above.get(pane[0], ())]
     for key in sorted(above):
-        panes += refolded(client, key, above[key], limit, checkpoint.clock_ms)
+        panes += packed_by_minute(refolded(client, key, above[key], limit, checkpoint.clock_ms))
     known, forgotten = last_known(client, partition, limit, checkpoint.clock_ms - REMEMBERED_MS)
     return Stored(checkpoint, read_bodies(client, partition, 1), panes, known, forgotten)
 
 
-def _read_panes(client: Client, partition: int, from_minute: int) -> list[PaneOf]:
+def _read_minutes(client: Client, partition: int, from_minute: int) -> list[tuple[str, int, int, bytes]]:
     parameters = {"partition": partition, "start": from_minute * 60}
     where = "partition = {partition:UInt16} AND minute >= toDateTime({start:UInt32})"
-    return stored_panes(client, "agent", where, parameters) + stored_panes(client, "queue", where, parameters)
+    return packed_minutes(client, "agent", where, parameters) + packed_minutes(client, "queue", where, parameters)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic_core import from_json
 
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from streams.core.facts import CellKey
-from streams.core.panes import Pane
+from streams.core.panes import Cells, Pane, packed
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -33,6 +33,28 @@ def stored_panes(client: Client, kind: Kind, where: str, parameters: Mapping[str
     ]
 
 
+def packed_minutes(
+    client: Client, kind: Kind, where: str, parameters: Mapping[str, Any]
+) -> list[tuple[str, int, int, bytes]]:
+    """(subject, minute, highest version, its panes as `streams.core.panes.packed` has them) of what is chosen."""
+    said = client.query(
+        f"SELECT subject, of_minute, max(version), toJSONString(groupArray((queue, channel, sums, handle_times_ms,"
+        f" version))) AS packed FROM ({_QUERIES[kind]}{where}) GROUP BY subject, of_minute",
+        parameters=dict(parameters),
+        settings={"output_format_json_quote_64bit_integers": 0},
+        column_formats={"packed": "bytes"},
+    )
+    return cast("list[tuple[str, int, int, bytes]]", said.result_rows)
+
+
+def packed_by_minute(panes: Iterable[PaneOf]) -> list[tuple[str, int, bytes]]:
+    """(subject, minute, its panes as `streams.core.panes.packed` has them) of some panes."""
+    minutes: dict[tuple[str, int], Cells] = {}
+    for key, minute, cell, pane in panes:
+        minutes.setdefault((key, minute), {})[cell] = pane
+    return [(key, minute, packed(cells)) for (key, minute), cells in minutes.items()]
+
+
 def panes_of(client: Client, key: str) -> list[PaneOf]:
     """All panes of a subject."""
     kind, _, name = key.partition(":")
@@ -43,8 +65,8 @@ def _query(kind: str, maps: list[str]) -> str:
     """The SELECT of one table; `maps`: the maps that its sums are made of."""
     found = f"mapFilter((column, value) -> value != 0, mapConcat({', '.join(maps)}))"
     return (
-        f"SELECT concat('{kind}:', {kind}), intDiv(toUnixTimestamp(minute), 60), queue, toString(channel), version,"
-        f" handle_times_ms, {found} FROM {kind}_minutes FINAL WHERE "
+        f"SELECT concat('{kind}:', {kind}) AS subject, intDiv(toUnixTimestamp(minute), 60) AS of_minute, queue,"
+        f" toString(channel) AS channel, version, handle_times_ms, {found} AS sums FROM {kind}_minutes FINAL WHERE "
     )
 
 

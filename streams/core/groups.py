@@ -35,7 +35,8 @@ from streams.core.log import (
     WindowRow,
     version_of,
 )
-from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, Panes, add_to
+from streams.core.minutes import Minutes
+from streams.core.panes import RESIDENT_MINUTES, RESTING_MINUTES, STANDARD_WINDOWS, Panes, add_to
 from streams.core.subject import KEPT_DAYS
 from streams.core.views import GroupAt, site_of
 
@@ -47,8 +48,8 @@ class Group:
         """Empty, with windows that end with minute `last`."""
         self.key = key
         self.kind, _, self.id = key.partition(":")
-        self.parts: dict[int, dict[int, dict[str, int]]] = {}
-        """minute -> partition -> sums."""
+        self.parts: dict[int, Minutes[dict[str, int]]] = {}
+        """partition -> what it gives to each minute."""
         self.panes = Panes()
         """Over all partitions, each minute in one cell."""
         self.last = last
@@ -87,9 +88,9 @@ class Group:
 
     def set_part(self, minute: int, partition: int, sums: dict[str, int]) -> dict[str, int]:
         """Replace what a partition gives to a minute; returns the difference."""
-        parts = self.parts.setdefault(minute, {})
-        before = parts.get(partition)
-        parts[partition] = sums
+        given = self.parts.setdefault(partition, Minutes())
+        before = given.get(minute)
+        given[minute] = sums
         difference = _difference(before, sums) if before else sums
         if difference:
             self.has_moved = True
@@ -97,9 +98,9 @@ class Group:
         return difference
 
     def evict(self, horizon: int) -> None:
-        """Forget minutes before the horizon."""
-        for minute in [m for m in self.parts if m < horizon]:
-            del self.parts[minute]
+        """Forget minutes before the horizon, and let the older ones after it rest."""
+        for given in self.parts.values():
+            given.settle(horizon, horizon + RESTING_MINUTES)
         self.panes.dirty.clear()  # what a group sums is written by its windows alone
         self.panes.evict(horizon)
 

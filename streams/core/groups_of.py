@@ -9,7 +9,8 @@ from schemas.registry import FOREVER_MS, Registry
 from schemas.times import MINUTE_MS
 from streams.core.facts import CellKey
 from streams.core.log import Contribution
-from streams.core.panes import add_to
+from streams.core.minutes import Minutes
+from streams.core.panes import RESTING_MINUTES, add_to
 from streams.core.subject import Subject
 
 SUMS_PER_PART = 1_000
@@ -22,7 +23,7 @@ class GroupSums:
     def __init__(self, partition: int) -> None:
         """Empty."""
         self.partition = partition
-        self.sums: dict[str, dict[int, dict[str, int]]] = {}
+        self.sums: dict[str, Minutes[dict[str, int]]] = {}
         self.dirty: set[tuple[str, int]] = set()
         self._pending: dict[tuple[int, tuple[str, ...]], dict[str, int]] = {}
         """(minute, groups) -> what they gained together since it was last spread over them."""
@@ -51,8 +52,11 @@ class GroupSums:
             for group in groups:
                 minutes = self.sums.get(group)
                 if minutes is None:
-                    minutes = self.sums[group] = {}
-                add_to(minutes.setdefault(minute, {}), gained)
+                    minutes = self.sums[group] = Minutes()
+                sums = minutes.wake(minute)
+                if sums is None:
+                    sums = minutes[minute] = {}
+                add_to(sums, gained)
                 self.dirty.add((group, minute))
         self._pending.clear()
 
@@ -69,9 +73,11 @@ class GroupSums:
         self.settle()
         self.dirty = dirty
         for group in before.keys() | self.sums.keys():
-            old, new = before.get(group, {}), self.sums.setdefault(group, {})
-            for minute in old.keys() | new.keys():
-                if old.get(minute) != new.setdefault(minute, {}):
+            old, new = before.get(group, Minutes()), self.sums.setdefault(group, Minutes())
+            for minute in {*old, *new}:
+                if minute not in new:
+                    new[minute] = {}
+                if old.get(minute) != new.get(minute):
                     self.dirty.add((group, minute))
 
     def _look_up(self, key: str, minute: int, cell: CellKey, registry: Registry) -> tuple[int, int, tuple[str, ...]]:
@@ -95,15 +101,15 @@ class GroupSums:
     def _sums_of(self, keys: list[tuple[str, int]]) -> dict[str, dict[int, dict[str, int]]]:
         sums: dict[str, dict[int, dict[str, int]]] = {}
         for group, minute in keys:
-            sums.setdefault(group, {})[minute] = dict(self.sums.get(group, {}).get(minute, {}))
+            held = self.sums[group].get(minute) if group in self.sums else None
+            sums.setdefault(group, {})[minute] = dict(held or {})
         return sums
 
     def evict(self, horizon: int) -> None:
-        """Forget minutes before the horizon."""
+        """Forget minutes before the horizon, and let the older ones after it rest."""
         for group in list(self.sums):
             minutes = self.sums[group]
-            for minute in [m for m in minutes if m < horizon]:
-                del minutes[minute]
+            minutes.settle(horizon, horizon + RESTING_MINUTES)
             if not minutes:
                 del self.sums[group]
 

@@ -196,8 +196,8 @@ class Stored:
     checkpoint: Checkpoint
     bodies: dict[str, dict[str, Any]]
     """Subject -> its whole small state."""
-    panes: list[tuple[str, int, CellKey, Pane]]
-    """The resident panes as of the checkpoint."""
+    panes: list[tuple[str, int, bytes]]
+    """(subject, minute, its panes as `streams.core.panes.packed` has them): the resident ones as of the checkpoint."""
     known: list[tuple[Identity, Known]]
     """The last ids, oldest first."""
     forgotten_until: int

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from pydantic_core import from_json, to_json
+
 from schemas.alerts import Look
 from schemas.panes import Sums
 from streams.core.facts import CellKey
+from streams.core.minutes import AWAKE_MINUTES, Minutes
 
 STANDARD_WINDOWS = (5, 15, 30, 60)
 """Rolling windows that are written to ClickHouse for everybody, in minutes."""
 RESIDENT_MINUTES = 90
 """Panes of this many minutes stay in memory."""
+RESTING_MINUTES = RESIDENT_MINUTES - AWAKE_MINUTES
 
 
 class Pane:
@@ -37,6 +41,9 @@ class Pane:
             else:
                 self.handle_times.remove(handle_ms)
         self.version = version
+
+
+Cells = dict[CellKey, Pane]
 
 
 def add_to(totals: dict[str, int], sums: Sums, sign: int = 1) -> dict[str, int]:
@@ -74,7 +81,7 @@ class Running:
         if self.last - self.length < minute <= self.last and (self.look is None or self.look.is_touched_by(sums)):
             self._count(sums, sign)
 
-    def move(self, until: int, minutes: dict[int, dict[CellKey, Pane]]) -> None:
+    def move(self, until: int, minutes: Minutes[Cells]) -> None:
         """Let the stretch go on with time, which has come to a later minute."""
         before, length, last = self.last, self.length, until - self.ago
         if last == before:
@@ -88,10 +95,10 @@ class Running:
             self._enter(range(first_gone, last - length + 1), minutes, -1)
             self._enter(range(before + 1, last + 1), minutes, 1)
 
-    def _enter(self, entering: range, minutes: dict[int, dict[CellKey, Pane]], sign: int) -> None:
+    def _enter(self, entering: range, minutes: Minutes[Cells], sign: int) -> None:
         look = self.look
         for minute in entering:
-            for pane in minutes.get(minute, _NO_CELLS).values():
+            for pane in (minutes.get(minute) or _NO_CELLS).values():
                 if look is None or look.is_touched_by(pane.sums):
                     self._count(pane.sums, sign)
 
@@ -106,7 +113,18 @@ class Running:
                 totals[column] = totals.get(column, 0) + sign * value
 
 
-_NO_CELLS: dict[CellKey, Pane] = {}
+_NO_CELLS: Cells = {}
+
+
+def packed(cells: Cells) -> bytes:
+    """The panes of a minute as JSON: [queue, channel, sums, handle times, version] of each."""
+    return to_json([(*cell, pane.sums, pane.handle_times, pane.version) for cell, pane in cells.items()])
+
+
+def unpacked(data: bytes) -> Cells:
+    """The panes of a minute from `packed`."""
+    rows = from_json(data)
+    return {(queue, channel): Pane(sums, times, version) for queue, channel, sums, times, version in rows}
 
 
 class Panes:
@@ -114,7 +132,7 @@ class Panes:
 
     def __init__(self) -> None:
         """Empty."""
-        self.minutes: dict[int, dict[CellKey, Pane]] = {}
+        self.minutes: Minutes[Cells] = Minutes(packed, unpacked)
         self.dirty: set[tuple[int, CellKey]] = set()
         self.looked: dict[int, Running] = {}
         """Length of a window -> what the rules looked at in it last."""
@@ -127,7 +145,9 @@ class Panes:
         self, minute: int, cell: CellKey, sums: Sums, sign: int, version: int, handle_ms: int | None = None
     ) -> None:
         """Add to the pane of a minute."""
-        cells = self.minutes.get(minute)
+        cells = self.minutes.awake.get(minute)
+        if cells is None:
+            cells = self.minutes.wake(minute)
         if cells is None:
             cells = self.minutes[minute] = {}
         pane = cells.get(cell)
@@ -141,20 +161,16 @@ class Panes:
             stretch.add(minute, sums, sign)
         self.newest = max(self.newest, minute)
 
-    def put(self, minute: int, cell: CellKey, pane: Pane) -> None:
-        """Set a pane as it was stored."""
-        self.minutes.setdefault(minute, {})[cell] = pane
-
     def sums(self, first: int, last: int) -> dict[str, int]:
         """Totals of the minutes from `first` to `last`, both included."""
         minutes = self.minutes
         totals: dict[str, int] = {}
         if len(minutes) <= last - first:
-            held = [cells for minute, cells in minutes.items() if first <= minute <= last]
+            held = [minute for minute in minutes if first <= minute <= last]
         else:
-            held = [minutes[minute] for minute in range(first, last + 1) if minute in minutes]
-        for cells in held:
-            for pane in cells.values():
+            held = [minute for minute in range(first, last + 1) if minute in minutes]
+        for minute in held:
+            for pane in (minutes.get(minute) or _NO_CELLS).values():
                 add_to(totals, pane.sums)
         return totals
 
@@ -192,17 +208,11 @@ class Panes:
         """Copies of the panes that changed since the last call."""
         frozen = []
         for minute, cell in sorted(self.dirty):
-            pane = self.minutes[minute][cell]
+            pane = self.minutes.awake[minute][cell]
             frozen.append((minute, cell, Pane(dict(pane.sums), list(pane.handle_times), pane.version)))
         self.dirty.clear()
         return frozen
 
-    def evict(self, horizon_minute: int) -> None:
-        """Drop clean panes before a minute."""
-        gone = [minute for minute in self.minutes if minute < horizon_minute]
-        if not gone:
-            return
-        held = {minute for minute, _ in self.dirty}
-        for minute in gone:
-            if minute not in held:
-                del self.minutes[minute]
+    def evict(self, horizon: int) -> None:
+        """Drop clean panes before a minute, and let those of the older minutes after it rest."""
+        self.minutes.settle(horizon, horizon + RESTING_MINUTES, {minute for minute, _ in self.dirty})

@@ -341,10 +341,11 @@ class PartitionEngine:
         for key, body in stored.bodies.items():
             subject = self.subjects[key] = Subject(key, self.lengths(key), max(checkpoint.body["now"], 0))
             subject.load(body)
-        for key, minute, cell, pane in stored.panes:
-            self.subject(key).panes.put(minute, cell, pane)
+        for key, minute, cells in stored.panes:
+            self.subject(key).panes.minutes.asleep[minute] = cells
         self.time.load(checkpoint.body)
         self.groups.rebuild(self.subjects.values(), self.registry)
+        self.groups.evict(minute_of(self.clock) - RESIDENT_MINUTES)
         self.groups.dirty = {(group, minute) for group, minute in checkpoint.body["dirty"]}
 
     def acknowledged(self, boundary: int) -> None:

@@ -7,9 +7,9 @@ from clickhouse_connect.driver.client import Client
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.topics import EVENTS
 from sinks.clickhouse import ClickHouseSink
-from sinks.stored_panes import Kind, PaneOf, stored_panes
+from sinks.stored_panes import Kind, PaneOf, packed_minutes, stored_panes
 from streams.core.log import OFFSET_BITS, Checkpoint, Frozen
-from streams.core.panes import Pane
+from streams.core.panes import Pane, unpacked
 
 MINUTE = 29_924_370
 NEWEST = (3 << OFFSET_BITS) + 2**40
@@ -41,6 +41,22 @@ def test_every_column_map_and_bucket_comes_back(client: Client) -> None:
     found = stored_panes(client, "agent", "1", {}) + stored_panes(client, "queue", "1", {})
 
     assert told(found) == told(expected)
+
+
+def test_the_panes_of_a_minute_come_packed_as_memory_packs_them(client: Client) -> None:
+    """Two cells of a minute of an agent are one value; it tells the higher of their versions."""
+    name = """O'Brien "Ö" \\ 7"""
+    columns = [*AGENT_COLUMNS, *(prefix + 'it"s' for prefix, _ in MAPS.values())]
+    panes: list[PaneOf] = [
+        (f"agent:{name}", MINUTE, ("sales", "chat"), Pane(_numbered(columns), [7, 4_000_000_000], NEWEST + 1)),
+        (f"agent:{name}", MINUTE, ("", ""), Pane({"ready_ms": 60_000}, [], NEWEST)),
+    ]
+    written(client, *panes)
+
+    ((key, minute, version, data),) = packed_minutes(client, "agent", "1", {})
+
+    assert (key, minute, version) == (f"agent:{name}", MINUTE, NEWEST + 1)
+    assert told([(key, minute, cell, pane) for cell, pane in unpacked(data).items()]) == told(panes)
 
 
 def test_what_came_to_nothing_comes_back_empty(client: Client) -> None:

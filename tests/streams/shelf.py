@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.events import Control, decode
+from sinks.stored_panes import packed_by_minute
 from streams.core.facts import CellKey
 from streams.core.identity import Known, joined
 from streams.core.log import Checkpoint, EventRow, Frozen, Stored, version_of
@@ -59,7 +60,8 @@ class Shelf:
         panes = [pane for pane in panes if pane[:2] not in above]
         for key, minute in sorted(above):
             panes += self._fold_again(key, {minute}, limit, mark.clock_ms)
-        return Stored(mark, {key: json.loads(body) for key, body in self.bodies.items()}, panes, self._known(limit), -1)
+        bodies = {key: json.loads(body) for key, body in self.bodies.items()}
+        return Stored(mark, bodies, packed_by_minute(panes), self._known(limit), -1)
 
     def look_up(self, identity: str) -> list[Known]:
         """All rows of a fact."""
@@ -87,11 +89,11 @@ class Shelf:
                 assert not isinstance(event, Control)
                 events.append((row.offset, event))
         folded = fold_all(events, clock)
-        cells = {(m, c) for m in minutes for c in folded.minutes.get(m, {})}
+        cells = {(m, c) for m in minutes for c in folded.minutes.get(m) or {}}
         cells |= {(m, c) for k, m, c in self.panes if k == key and m in minutes}
         again = []
         for minute, cell in sorted(cells):
-            pane = folded.minutes.get(minute, {}).get(cell, Pane())
+            pane = (folded.minutes.get(minute) or {}).get(cell, Pane())
             again.append((key, minute, cell, Pane(pane.sums, pane.handle_times, limit)))
         return again
 

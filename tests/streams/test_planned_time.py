@@ -138,7 +138,7 @@ def test_a_minute_needs_the_events_of_a_day_before_it() -> None:
 
     read = [(offset, event) for offset, event in told if event.at >= from_ms(first - REACH_MS)]
 
-    found, whole = (fold_all(events, first + HOUR_MS).minutes[first // MINUTE_MS] for events in (read, told))
+    found, whole = (fold_all(events, first + HOUR_MS).minutes.awake[first // MINUTE_MS] for events in (read, told))
     assert found[AGENT_TIME].sums == whole[AGENT_TIME].sums == {"plan:Bg": MINUTE_MS, "plan:P": MINUTE_MS}
 
 

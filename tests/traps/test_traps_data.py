@@ -104,7 +104,7 @@ def test_trap_d_a_record_that_got_stuck_is_cut_to_what_is_believed_and_shown(sto
 
     (pane,) = (
         pane
-        for cells in fold_all([(0, stuck)], 0).minutes.values()
+        for _, cells in fold_all([(0, stuck)], 0).minutes.items()
         for pane in cells.values()
         if "handled" in pane.sums
     )
@@ -118,7 +118,7 @@ def test_trap_d_a_record_that_got_stuck_is_cut_to_what_is_believed_and_shown(sto
 def counted_of(event: FloorEvent) -> set[str]:
     """The columns that an event adds to."""
     panes = fold_all([(0, event)], 0)
-    return {column for cells in panes.minutes.values() for pane in cells.values() for column in pane.sums}
+    return {column for _, cells in panes.minutes.items() for pane in cells.values() for column in pane.sums}
 
 
 def test_trap_d_phantom_calls_are_counted_and_told(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Values by minute. Those that rest are kept as JSON: an eighth of the room for what is seldom asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Generic, TypeVar
+
+from pydantic_core import from_json, to_json
+
+V = TypeVar("V")
+
+AWAKE_MINUTES = 6
+"""Values of so many minutes are at hand as they are: an event may come 15 minutes late without being history."""
+
+
+class Minutes(Generic[V]):
+    """A value by minute; the value of a minute at rest is made anew from JSON when it is asked for."""
+
+    __slots__ = ("_lent", "_pack", "_unpack", "asleep", "awake")
+
+    def __init__(self, pack: Callable[[V], bytes] = to_json, unpack: Callable[[bytes], V] = from_json) -> None:
+        """Empty. `pack` makes JSON of a value, and `unpack` the value of it."""
+        self.awake: dict[int, V] = {}
+        self.asleep: dict[int, bytes] = {}
+        self._lent: dict[int, V] = {}
+        """What was asked for of those at rest since the last `settle`."""
+        self._pack = pack
+        self._unpack = unpack
+
+    def __len__(self) -> int:
+        """How many minutes have a value."""
+        return len(self.awake) + len(self.asleep)
+
+    def __contains__(self, minute: int) -> bool:
+        """True when a minute has a value."""
+        return minute in self.awake or minute in self.asleep
+
+    def __iter__(self) -> Iterator[int]:
+        """The minutes that have a value, in no order."""
+        yield from self.awake
+        yield from self.asleep
+
+    def __setitem__(self, minute: int, value: V) -> None:
+        """Set the value of a minute."""
+        self.asleep.pop(minute, None)
+        self._lent.pop(minute, None)
+        self.awake[minute] = value
+
+    def items(self) -> Iterator[tuple[int, V]]:
+        """(minute, value) of all, to read only."""
+        yield from self.awake.items()
+        for minute, packed in self.asleep.items():
+            yield minute, self._unpack(packed)
+
+    def get(self, minute: int) -> V | None:
+        """The value of a minute, to read only: what is changed in it may be lost."""
+        value = self.awake.get(minute)
+        if value is None:
+            value = self._lent.get(minute)
+            if value is None and minute in self.asleep:
+                value = self._lent[minute] = self._unpack(self.asleep[minute])
+        return value
+
+    def wake(self, minute: int) -> V | None:
+        """The value of a minute, to be changed."""
+        value = self.awake.get(minute)
+        if value is None and minute in self.asleep:
+            value = self.awake[minute] = self._unpack(self.asleep.pop(minute))
+            self._lent.pop(minute, None)
+        return value
+
+    def settle(self, horizon: int, resting: int, busy: Collection[int] = ()) -> None:
+        """Forget the minutes before `horizon`, and let those before `resting` rest; but for those that are `busy`."""
+        self._lent.clear()
+        for minute in [minute for minute in self.asleep if minute < horizon]:
+            del self.asleep[minute]
+        for minute in [minute for minute in self.awake if minute < resting and minute not in busy]:
+            value = self.awake.pop(minute)
+            if minute >= horizon:
+                self.asleep[minute] = self._pack(value)
