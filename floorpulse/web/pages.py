@@ -29,7 +29,7 @@ def page_routes(site: Site) -> APIRouter:
         """The floor board."""
         live = site.poller.live
         context = {"teams": teams_html(live.published), **_place(live.registry)}
-        return site.page(request, "board.html", "board", context)
+        return site.page(request, "board.html", "board", context, live=live)
 
     @routes.get("/alerts")
     def alerts(request: Request) -> Response:
@@ -89,25 +89,27 @@ def show_alert(
     site: Site, request: Request, alert: str, extra: Mapping[str, Any] | None = None, status: int = 200
 ) -> Response:
     """The page of an alert; a look at an agent's is logged."""
+    live = site.poller.live
     with site.clients.borrow() as client:
-        context = alert_page(client, site.poller.live, alert, now_ms())
+        context = alert_page(client, live, alert, now_ms())
         if context is None:
             return not_found(site, request, "alert", alert)
         if context["subject"].startswith("agent:"):
             queries.log_access(client, viewer_of(request), context["subject"], "alert", alert, now_ms())
-    return site.page(request, "alerts.html", "alerts", _merged(context, extra), status)
+    return site.page(request, "alerts.html", "alerts", _merged(context, extra), status, live=live)
 
 
 def show_case(
     site: Site, request: Request, case: str, extra: Mapping[str, Any] | None = None, status: int = 200
 ) -> Response:
     """The page of a case; each look is logged."""
+    live = site.poller.live
     with site.clients.borrow() as client:
-        context = case_page(client, site.poller.live, case, now_ms())
+        context = case_page(client, live, case, now_ms())
         if context is None:
             return not_found(site, request, "case", case)
         queries.log_access(client, viewer_of(request), context["subject"], "case", case, now_ms())
-    return site.page(request, "cases.html", "cases", _merged(context, extra), status)
+    return site.page(request, "cases.html", "cases", _merged(context, extra), status, live=live)
 
 
 def not_found(site: Site, request: Request, what: str, id_: str) -> Response:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from floorpulse.web.actions import Commands
     from floorpulse.web.clients import Clients
     from floorpulse.web.metrics import WebMetrics
-    from floorpulse.web.poller import Poller
+    from floorpulse.web.poller import Live, Poller
 
 DEFAULT_VIEWER = "lead"
 THEMES = frozenset({"dark", "light"})
@@ -40,10 +40,21 @@ class Site:
     metrics: WebMetrics
 
     def page(
-        self, request: Request, name: str, page: str, context: Mapping[str, Any], status: int = 200
+        self,
+        request: Request,
+        name: str,
+        page: str,
+        context: Mapping[str, Any],
+        status: int = 200,
+        *,
+        live: Live | None = None,
     ) -> HTMLResponse:
-        """A whole page; `page` names the tab, and with it what is updated live."""
-        live = self.poller.live
+        """
+        A whole page; `page` names the tab, and with it what is updated live.
+
+        `live` is what the context was made of, where that is so: the page is told of all that changed after it.
+        """
+        live = live or self.poller.live
         areas = sorted({"head", page} & {"head", "board", "alerts", "cases"})
         base: dict[str, Any] = {
             "page": page,

@@ -12,7 +12,9 @@ from starlette.testclient import TestClient
 
 from floorpulse.commands import Outcome
 from floorpulse.settings import Settings
+from floorpulse.web import pages
 from floorpulse.web.app import create_web
+from floorpulse.web.details import alert_page
 from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
 from schemas.errors import Unavailable
@@ -20,6 +22,8 @@ from schemas.records import Command
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+    from floorpulse.web.poller import Live
 
 Wait = Callable[[Callable[[], object]], None]
 
@@ -87,6 +91,32 @@ def test_the_page_of_an_alert_shows_its_evidence_and_its_rule(web: TestClient, t
     assert "c-1" in page
     assert "ended within 10 seconds of talk" in page
     assert "31 %" in page
+
+
+def test_a_page_is_told_of_what_changes_while_it_is_made(
+    web: TestClient, transition: Transition, stored_floor: Any, monkeypatch: pytest.MonkeyPatch, wait_until: Wait
+) -> None:
+    """Its stamp is that of what it shows: with a newer one, the case of an alert would never appear on its page."""
+    shown: list[int] = []
+
+    def overtaken(client: Client, live: Live, *more: Any) -> dict[str, Any] | None:
+        context = alert_page(client, live, *more)
+        shown.append(live.published.version)
+        stored_floor.agent("a0388", "wrap")
+        stored_floor.partition()
+        wait_until(lambda: version_of(web.get("/").text) > shown[0])
+        return context
+
+    monkeypatch.setattr(pages, "alert_page", overtaken)
+
+    assert version_of(web.get(f"/alerts/{transition.alert}").text) == shown[0]
+
+
+def version_of(page: str) -> int:
+    """The version after which a page asks for changes."""
+    found = re.search(r'data-stamp="[^"]*-(\d+)"', page)
+    assert found is not None
+    return int(found[1])
 
 
 def test_a_case_goes_its_way_by_forms(web: TestClient, case: str) -> None:

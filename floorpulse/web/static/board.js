@@ -113,7 +113,7 @@ async function follow(floor) {
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("detail");
-  if (!fresh) return;
+  if (!fresh || version !== main.dataset.watchVersion) return; // a newer one has been asked for: answers may overtake
   document.getElementById("detail").replaceWith(document.adoptNode(fresh));
   retime();
   document.dispatchEvent(new CustomEvent("floor:detail"));
