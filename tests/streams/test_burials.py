@@ -35,6 +35,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.broker = Broker()
+        self.last = -1
         sender = Sender(lambda: self.broker, lambda _: None, 3)
         store: Any = Store()
         self.floor = Floor(CONFIG, store, sender, WorkerMetrics(CollectorRegistry()), lambda: DAWN, lambda *_: None)
@@ -45,16 +46,21 @@ class Bench:
     def put(self, records: str) -> None:
         """Fetch records: `g` a good event, `d` one that cannot be read."""
         first = self.hops.engines[0].boundary + 1
+        self.last = first + len(records) - 1
         self.floor.put(0, [_record(first + number, kind) for number, kind in enumerate(records)])
 
     async def fold(self) -> None:
         """Fold until all is folded, or the worker stops."""
         folding = asyncio.create_task(self.floor.fold_forever())
-        while len(self.hops.inboxes.get(0, ())) and not folding.done():
+        while not self._is_through() and not folding.done():
             await asyncio.sleep(0)
         if folding.done():
             await folding
         folding.cancel()
+
+    def _is_through(self) -> bool:
+        engine = self.hops.engines.get(0)
+        return engine is not None and engine.boundary >= self.last
 
 
 def _record(offset: int, kind: str) -> Message:
