@@ -41,7 +41,7 @@ def packed_minutes(
         f"SELECT subject, of_minute, max(version), toJSONString(groupArray((queue, channel, sums, handle_times_ms,"
         f" version))) AS packed FROM ({_QUERIES[kind]}{where}) GROUP BY subject, of_minute",
         parameters=dict(parameters),
-        settings={"output_format_json_quote_64bit_integers": 0},
+        settings={"output_format_json_quote_64bit_integers": 0, "output_format_json_named_tuples_as_objects": 0},
         column_formats={"packed": "bytes"},
     )
     return cast("list[tuple[str, int, int, bytes]]", said.result_rows)

@@ -15,7 +15,6 @@ from typing import Any, Protocol, TypeVar
 
 import faust
 from faust.serializers.schemas import Schema
-from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
@@ -130,16 +129,6 @@ class BatchTransport(driver.Transport):
     Consumer = BatchConsumer
 
 
-class NoTables(TableManager):
-    """Faust's tables, of which there are none: a start does not wait a second for some to be added."""
-
-    async def on_start(self) -> None:
-        """Go on at once."""
-        if not self.should_stop:
-            await self._update_channels()
-            await self.recovery.start()
-
-
 class BatchSchema(Schema):  # type: ignore[type-arg]
     """The value of a message is the list of fetched records; nothing is decoded here."""
 
@@ -165,7 +154,6 @@ def batch_app(kind: type[App], group: str, bootstrap: str, folder: str, **settin
         value_serializer="raw",
         consumer_auto_offset_reset="earliest",
         stream_wait_empty=False,
-        TableManager=NoTables,
         **settings,
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)

@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import TopicPartition
 
-from streams.worker.transport import FETCH_WAIT_MS, NoTables, batch_app, batches_of
+from streams.worker.transport import FETCH_WAIT_MS, batch_app, batches_of
 
 RECORDS = 3_000
 
@@ -141,21 +141,6 @@ async def test_a_fetch_that_finds_nothing_comes_back_soon(kafka_bootstrap: str, 
         consumer: Any = app.consumer
 
         assert consumer._thread._consumer._fetcher._fetch_max_wait_ms == FETCH_WAIT_MS
-
-
-async def test_a_start_does_not_wait_for_tables(
-    kafka_bootstrap: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Faust gives a second for tables to be added; there are none, and a floor waits for its worker."""
-
-    async def waits(_tables: NoTables, seconds: float) -> None:
-        raise AssertionError(f"waits {seconds} s")
-
-    monkeypatch.setattr(NoTables, "sleep", waits)
-    batches: list[list[Any]] = []
-
-    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()):
-        await until(lambda: bool(batches))
 
 
 async def test_a_held_partition_is_not_fetched(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
