@@ -44,7 +44,7 @@ def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
         run_app(app)
     except SystemExit as stop:
         if (crash := app.crash_reason) is not None:
-            log.error("worker_failed", error_type=type(crash).__name__, reason=str(crash))
+            log.error("worker_failed", error_type=type(crash).__name__, reason=str(crash), exc_info=crash)
             os._exit(EXIT_FAILED)
         log.info("worker_stopping", code=stop.code)
         raise

@@ -26,7 +26,7 @@ from streams.core.log import Item, Revision
 from streams.core.partition import PartitionEngine
 from streams.worker.decoding import Fetched
 from streams.worker.flushing import FLUSH_ROWS, Flusher
-from streams.worker.hops import Hops
+from streams.worker.hops import Hops, Restored
 from streams.worker.inbox import CHUNK, FULL, turn_by_time, turn_in_order
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import Storage, WorkerConfig
@@ -82,20 +82,26 @@ class Floor:
         }
 
     async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
-        """Restore a partition that was assigned; tries until ClickHouse answers."""
+        """
+        Restore a partition that was assigned; tries until ClickHouse answers.
+
+        Cancelled when partitions are assigned anew meanwhile: what a thread still reads then must not be owned, as a
+        newer start may be folding by then.
+        """
         if tp.topic not in {EVENTS, CONTRIBUTIONS}:
             return None
         self.hops.drop(tp)
         self.flusher.forget(tp)
         while True:
             try:
-                start: int = await self._blocking(self.hops.restore, tp, earliest, end)
+                restored: Restored = await self._blocking(self.hops.restored, tp, earliest, end)
             except Unavailable as error:
                 structlog.get_logger(__name__).warning("flush_retried", error=str(error), delay_s=LOOKUP_RETRY_S)
                 await asyncio.sleep(LOOKUP_RETRY_S)
             else:
+                self.hops.own(tp, restored)
                 self._heard[tp.partition] = monotonic()
-                return start
+                return restored.start
 
     async def revoked(self, tps: set[TP]) -> None:
         """Wait a little for the insert in flight, then drop everything of the partitions."""
@@ -109,7 +115,7 @@ class Floor:
         """Take a fetched batch of `floor.events`."""
         inbox = self.hops.inboxes.get(partition)
         if inbox is not None:
-            inbox.fetched.extend(records)
+            inbox.put(records)
             self._heard[partition] = monotonic()
             self._wake.set()
             self._config.step("after_poll")
@@ -134,9 +140,9 @@ class Floor:
 
     async def contribute(self, records: Sequence[Fetched]) -> None:
         """Take a batch of `floor.contributions`."""
+        groups = self.hops.groups
         for record in records:
-            groups = self.hops.groups
-            if groups is None:
+            if groups is None or self.hops.groups is not groups:
                 return
             await self._contribute(groups, record)
             await asyncio.sleep(0)
@@ -150,6 +156,8 @@ class Floor:
                 self.hops.end_replay()
             return
         self.hops.end_replay()
+        if record.offset <= groups.boundary:
+            return
         try:
             message = decode_contributions(record.value or b"")
         except InvalidEvent as fault:

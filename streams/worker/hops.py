@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from dataclasses import dataclass
 
 import structlog
 from faust.types import TP
@@ -15,6 +15,19 @@ from streams.core.partition import PartitionEngine
 from streams.worker.burials import Burials
 from streams.worker.inbox import Inbox
 from streams.worker.ports import Storage, WorkerConfig
+from streams.worker.transport import gone
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The state of a partition up to its checkpoint."""
+
+    engine: PartitionEngine | GroupEngine
+    start: int
+    """The offset to go on from."""
+    taken: int
+    in_a_row: int = 0
+    """Dead letters since the last record that was taken."""
 
 
 class Hops:
@@ -25,8 +38,6 @@ class Hops:
         self._config = config
         self._storage = storage
         self.burials = Burials(config.letter_limit)
-        self._restoring = Lock()
-        """Partitions are restored in threads, each into new dicts: others may be going through those that are here."""
         self.engines: dict[int, PartitionEngine] = {}
         self.inboxes: dict[int, Inbox] = {}
         self.groups: GroupEngine | None = None
@@ -50,9 +61,8 @@ class Hops:
     def drop(self, tp: TP) -> None:
         """Own a partition no longer: what was not stored is folded again by the next owner."""
         if tp.topic == EVENTS:
-            with self._restoring:
-                self.engines.pop(tp.partition, None)
-                self.inboxes.pop(tp.partition, None)
+            self.engines.pop(tp.partition, None)
+            self.inboxes.pop(tp.partition, None)
         elif tp.topic == CONTRIBUTIONS:
             self.groups = None
 
@@ -62,13 +72,36 @@ class Hops:
             self.groups.replayed()
         self.replay_until = None
 
-    def restore(self, tp: TP, earliest: int, end: int) -> int:
-        """Set the state of the log up to the checkpoint; returns the offset to go on from. Blocks."""
-        if tp.topic == EVENTS:
-            return self._restore_events(tp.partition, earliest, end)
-        return self._restore_groups(earliest, end)
+    def own(self, tp: TP, restored: Restored) -> None:
+        """Go on with a partition from its restored state."""
+        engine = restored.engine
+        self.burials.begin(tp, restored.taken, restored.in_a_row)
+        if isinstance(engine, PartitionEngine):
+            self.engines[tp.partition] = engine
+            self.inboxes[tp.partition] = Inbox(has_ended=engine.has_ended, next_offset=restored.start)
+            subjects = len(engine.subjects)
+        else:
+            self.groups, self.replay_until = engine, engine.boundary
+            if restored.start > engine.boundary:
+                self.end_replay()
+            subjects = len(engine.groups)
+        log = structlog.get_logger(__name__)
+        log.info(
+            "partition_restored", topic=tp.topic, partition=tp.partition, offset=engine.boundary + 1, subjects=subjects
+        )
 
-    def _restore_events(self, partition: int, earliest: int, end: int) -> int:
+    def restored(self, tp: TP, earliest: int, end: int) -> Restored:
+        """
+        The state of the log up to the checkpoint. Blocks, and changes nothing here.
+
+        Whoever asked may have lost the partition by the time it is there, or have asked again: only what is awaited
+        to its end may be owned.
+        """
+        if tp.topic == EVENTS:
+            return self._restored_events(tp.partition, earliest, end)
+        return self._restored_groups(earliest, end)
+
+    def _restored_events(self, partition: int, earliest: int, end: int) -> Restored:
         epoch = self._config.epochs[EVENTS]
         stored = self._storage.stored(partition, epoch)
         body = stored.checkpoint.body if stored else {"registry": 0, "rules": 0}
@@ -80,15 +113,9 @@ class Hops:
             engine.load(stored)
         start = self._checked(EVENTS, partition, engine.boundary + 1, earliest, end)
         taken = engine.rows + engine.duplicates
-        self.burials.begin(TP(EVENTS, partition), taken, self._buried_in_a_row(stored, partition))
-        with self._restoring:
-            self.engines = {**self.engines, partition: engine}
-            self.inboxes = {**self.inboxes, partition: Inbox(has_ended=engine.has_ended)}
-        log = structlog.get_logger(__name__)
-        log.info("partition_restored", topic=EVENTS, partition=partition, offset=start, subjects=len(engine.subjects))
-        return start
+        return Restored(engine, start, taken, self._buried_in_a_row(stored, partition))
 
-    def _restore_groups(self, earliest: int, end: int) -> int:
+    def _restored_groups(self, earliest: int, end: int) -> Restored:
         epoch = self._config.epochs[CONTRIBUTIONS]
         stored = self._storage.stored_groups(epoch)
         body = stored[0].body if stored else {"registry": 0, "rules": 0}
@@ -98,14 +125,7 @@ class Hops:
         if stored is not None:
             replay_from = groups.load(*stored)
         start = self._checked(CONTRIBUTIONS, 0, groups.boundary + 1, earliest, end)
-        self.burials.begin(TP(CONTRIBUTIONS, 0), groups.rows)
-        self.groups, self.replay_until = groups, groups.boundary
-        log = structlog.get_logger(__name__)
-        log.info("partition_restored", topic=CONTRIBUTIONS, partition=0, offset=start, subjects=len(groups.groups))
-        first = max(min(replay_from, start), earliest)
-        if first > groups.boundary:
-            self.end_replay()
-        return first
+        return Restored(groups, max(min(replay_from, start), earliest), groups.rows)
 
     def _buried_in_a_row(self, stored: Stored | None, partition: int) -> int:
         """Dead letters since the last event that was taken: a worker that stopped for them takes no more of them."""
@@ -124,9 +144,8 @@ class Hops:
                 f"{topic}:{partition} ends at {end}, but {start} was stored already: the log is not the one that was "
                 "read before"
             )
-        gap = f"{topic}:{partition} begins at {earliest}, but {start} is the next to be read"
         if not self._config.accept_gap:
-            raise StopWorker(f"{gap}: {earliest - start} records are gone; --accept-gap goes on without them")
+            raise StopWorker(gone(TP(topic, partition), start, earliest))
         self._storage.accept_gap(topic, partition, start, earliest - 1)
         structlog.get_logger(__name__).warning("gap_accepted", topic=topic, partition=partition, first=start)
         return earliest

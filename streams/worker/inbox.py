@@ -8,6 +8,7 @@ slowest one; a partition with nothing fetched holds the others until its input h
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from schemas.events import Control, RefoldAsked, RegistryChanged, RulesApplied, ShiftPlanned
@@ -33,6 +34,16 @@ class Inbox:
     """The last record folded was `input_ended`."""
     blocked_until: float = 0.0
     """Monotonic time before which a failed lookup is not tried again."""
+    next_offset: int = 0
+    """Of the record that follows: what is fetched again from before it is here already."""
+
+    def put(self, records: Sequence[Fetched]) -> None:
+        """Take a fetched batch."""
+        if records[0].offset < self.next_offset:
+            records = [record for record in records if record.offset >= self.next_offset]
+        if records:
+            self.fetched.extend(records)
+            self.next_offset = records[-1].offset + 1
 
     def __len__(self) -> int:
         """Records that wait."""

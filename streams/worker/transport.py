@@ -10,13 +10,17 @@ Where to start and what to commit is not what was delivered but what is stored, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 import faust
 from faust.serializers.schemas import Schema
+from faust.tables import TableManager
+from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
+
+from schemas.errors import StopWorker
 
 FETCH_WAIT_MS = 50
 """
@@ -46,8 +50,33 @@ class Keeper(Protocol):
         """
 
 
+class Listener(driver.ConsumerRebalanceListener):
+    """Faust's, which tells the thread when the group is joined anew."""
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> Awaitable[Any]:
+        """The join begins."""
+        self._thread.is_joining = True  # type: ignore[attr-defined]
+        return super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """The join has ended."""
+        self._thread.is_joining = False  # type: ignore[attr-defined]
+        await super().on_partitions_assigned(assigned)
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's, with fetches that come back soon: Faust has no setting for that."""
+    """
+    Faust's, with fetches that come back soon, for which Faust has no setting, and without commits while the group is
+    joined anew.
+
+    The broker answers a connection in order: such a commit waits behind the join, is of the generation before when its
+    turn comes, and is refused. aiokafka then leaves and joins again, during which others commit, and so on for ever.
+    """
+
+    is_joining = False
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        return False if self.is_joining else await super()._commit(offsets)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -56,12 +85,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class BatchConsumer(driver.Consumer):
-    """Delivers batches; starts where the keeper says; commits what was marked as stored."""
+    """
+    Delivers batches; starts where the keeper says; commits what was marked as stored.
+
+    It fetches nothing between an assignment and the end of the seeks that belong to it, whatever Faust's flow says:
+    a recovery that a rebalance overtook lets the flow go on too early, and what is fetched then and not delivered
+    would be missing behind the position.
+    """
+
+    RebalanceListener = Listener
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As Faust makes it."""
         super().__init__(*args, **kwargs)
         self._stored: dict[TP, int] = {}
+        self._fetching = asyncio.Lock()
+        self._sought: int | None = None
+        """The generation whose partitions are where they begin."""
+        self._next: dict[TP, int] = {}
+        """The offset that follows what was fetched, of each partition that the keeper said the start of."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -80,32 +122,50 @@ class BatchConsumer(driver.Consumer):
         """One message per fetched (partition, batch)."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
-        generation = self.app.consumer_generation_id
-        wanted = self._get_active_partitions() - self.keeper.held()
-        if not wanted:
+        async with self._fetching:
+            generation = self.app.consumer_generation_id
+            wanted = self._get_active_partitions() - self.keeper.held() if self._sought == generation else None
+            records = await self._getmany(wanted, min(timeout, 0.2)) if wanted else None
+        if records is None:
             await asyncio.sleep(IDLE_S)
             return
-        records = await self._getmany(active_partitions=wanted, timeout=min(timeout, 0.2))
-        for tp, batch in (records or {}).items():
+        for tp, batch in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation or self.should_stop:
                 return
             if batch:
+                await self._check(TP(tp.topic, tp.partition), batch[0].offset)
+                self._next[TP(tp.topic, tp.partition)] = batch[-1].offset + 1
                 yield TP(tp.topic, tp.partition), _as_message(tp, batch, generation)
+
+    async def _check(self, tp: TP, first: int) -> None:
+        """
+        StopWorker when Kafka has deleted what comes before a batch: aiokafka goes on with what is left.
+
+        Offsets without a record are no loss: a transaction leaves such.
+        """
+        following = self._next.get(tp, first)
+        if first > following and (earliest := (await self.earliest_offsets(tp))[tp]) > following:
+            raise StopWorker(gone(tp, following, earliest))
 
     async def perform_seek(self) -> None:
         """Seek each partition to what the keeper says; to the committed offset where it says nothing."""
+        self._sought = None
+        self._next.clear()
+        async with self._fetching:  # what is under way was asked for at the old positions
+            generation = self.app.consumer_generation_id
         await super().perform_seek()
         assigned = self.assignment()
-        if not assigned:
-            return
-        earliest = await self.earliest_offsets(*assigned)
-        ends = await self.highwaters(*assigned)
-        tps = sorted(assigned)
-        starts = await asyncio.gather(*(self.keeper.start_of(tp, earliest[tp], ends[tp]) for tp in tps))
-        for tp, start in zip(tps, starts, strict=True):
-            if start is not None:
-                await self._seek(tp, start)
-                self._read_offset[tp] = start or None
+        if assigned:
+            earliest = await self.earliest_offsets(*assigned)
+            ends = await self.highwaters(*assigned)
+            tps = sorted(assigned)
+            starts = await asyncio.gather(*(self.keeper.start_of(tp, earliest[tp], ends[tp]) for tp in tps))
+            for tp, start in zip(tps, starts, strict=True):
+                if start is not None:
+                    await self._seek(tp, start)
+                    self._read_offset[tp] = start or None
+                    self._next[tp] = start
+        self._sought = generation
 
     def ack(self, message: Message) -> bool:
         """Delivery acknowledges nothing: `stored` does."""
@@ -121,6 +181,29 @@ class BatchConsumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._stored.get(tp)
+
+
+class PatientRecovery(Recovery):
+    """
+    Faust's, which waits for a start as long as it takes.
+
+    Faust takes a start that is not done within a request's timeout for the end of the service, and fetches nothing
+    ever after: ClickHouse may be away for longer.
+    """
+
+    async def _wait(self, coro: Any, timeout: Any = None) -> None:
+        await super()._wait(coro)
+
+
+class NoTables(TableManager):
+    """Faust's tables, of which there are none, with the patient recovery."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """What performs the seeks."""
+        if self._recovery is None:
+            self._recovery = PatientRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
 
 
 class BatchTransport(driver.Transport):
@@ -154,6 +237,7 @@ def batch_app(kind: type[App], group: str, bootstrap: str, folder: str, **settin
         value_serializer="raw",
         consumer_auto_offset_reset="earliest",
         stream_wait_empty=False,
+        TableManager=NoTables,
         **settings,
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
@@ -163,6 +247,14 @@ def batch_app(kind: type[App], group: str, bootstrap: str, folder: str, **settin
 def batches_of(app: faust.App, topic: str) -> Any:
     """The topic, as an agent that takes its batches names it."""
     return app.topic(topic, schema=BatchSchema(), internal=False)
+
+
+def gone(tp: TP, following: int, earliest: int) -> str:
+    """What to say of records that Kafka deleted before they were read."""
+    return (
+        f"{tp.topic}:{tp.partition} begins at {earliest}, but {following} is the next to be read: "
+        f"{earliest - following} records are gone; --accept-gap goes on without them"
+    )
 
 
 def _as_message(tp: Any, batch: list[Any], generation: int) -> ConsumerMessage:

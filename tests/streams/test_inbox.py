@@ -156,3 +156,13 @@ def test_a_dead_letter_of_a_file_names_its_line() -> None:
     row = letter_row(Message(5, b"a;b", 77, None, [("reason", b"rejected_row"), ("origin", b"calls.csv:12")]))
 
     assert row[:5] == ("file", -1, 5, "calls.csv:12", "rejected_row")
+
+
+def test_what_is_fetched_again_is_taken_once() -> None:
+    """A seek of an assignment that is over may take a partition back: what is here already is not folded twice."""
+    found = Inbox(next_offset=2)
+
+    for offsets in ((0, 1, 2, 3), (1, 2, 3), (2, 3, 4), (7,)):
+        found.put([Message(offset, b"") for offset in offsets])
+
+    assert [record.offset for record in found.fetched] == [2, 3, 4, 7]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import TopicPartition
 
-from streams.worker.transport import FETCH_WAIT_MS, batch_app, batches_of
+from schemas.errors import StopWorker
+from streams.worker.transport import FETCH_WAIT_MS, BatchConsumer, BatchTransport, batch_app, batches_of
 
 RECORDS = 3_000
 
@@ -27,6 +29,7 @@ class Wanted:
     def __init__(self) -> None:
         self.asked: dict[TP, tuple[int, int]] = {}
         self.holding: set[TP] = set()
+        self.takes_s = 0.0
 
     def held(self) -> set[TP]:
         """What must not be fetched."""
@@ -35,6 +38,7 @@ class Wanted:
     async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
         """100 for partition 0."""
         self.asked[tp] = (earliest, end)
+        await asyncio.sleep(self.takes_s)
         return 100 if tp.partition == 0 else None
 
 
@@ -62,10 +66,10 @@ def topic(kafka_bootstrap: str) -> str:
 
 @asynccontextmanager
 async def running(
-    bootstrap: str, topic: str, folder: Path, batches: list[list[Any]], keeper: Wanted
+    bootstrap: str, topic: str, folder: Path, batches: list[list[Any]], keeper: Wanted, **settings: Any
 ) -> AsyncIterator[Floorlike]:
     """The app, as the worker sets it up."""
-    app = batch_app(Floorlike, f"group-{topic}", bootstrap, str(folder), broker_commit_interval=0.2)
+    app = batch_app(Floorlike, f"group-{topic}", bootstrap, str(folder), **{"broker_commit_interval": 0.2, **settings})
     app.keeper = keeper
 
     @app.agent(batches_of(app, topic), name="take")
@@ -116,7 +120,7 @@ async def test_every_record_comes_once_in_batches_from_where_the_keeper_says(
     async with running(kafka_bootstrap, topic, tmp_path, batches, keeper) as app:
         await until(lambda: len(offsets(batches, 0)) + len(offsets(batches, 1)) >= 2 * RECORDS - 100)
         app.consumer.stored(TP(topic, 0), 1_499)  # type: ignore[attr-defined]
-        await asyncio.to_thread(_until_committed, kafka_bootstrap, topic, 1_500)
+        await asyncio.to_thread(_until_committed, kafka_bootstrap, topic, 0, 1_500)
 
     assert offsets(batches, 0) == list(range(100, RECORDS))
     assert offsets(batches, 1) == list(range(RECORDS))
@@ -125,9 +129,9 @@ async def test_every_record_comes_once_in_batches_from_where_the_keeper_says(
     assert committed(kafka_bootstrap, topic)[1] in {None, 0}
 
 
-def _until_committed(bootstrap: str, topic: str, offset: int) -> None:
+def _until_committed(bootstrap: str, topic: str, partition: int, offset: int) -> None:
     for _ in range(100):
-        if committed(bootstrap, topic)[0] == offset:
+        if committed(bootstrap, topic)[partition] == offset:
             return
     raise AssertionError(f"{committed(bootstrap, topic)} is committed, not {offset}")
 
@@ -154,3 +158,114 @@ async def test_a_held_partition_is_not_fetched(kafka_bootstrap: str, topic: str,
         assert offsets(batches, 1) == []
         keeper.holding = set()
         await until(lambda: len(offsets(batches, 1)) == RECORDS)
+
+
+async def test_a_start_may_take_longer_than_a_request(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+    """ClickHouse may be away for long: Faust as it is gives the start up, and fetches nothing ever after."""
+    batches: list[list[Any]] = []
+    keeper = Wanted()
+    keeper.takes_s = 7.0
+    hasty = {"broker_request_timeout": 6.0, "broker_session_timeout": 6.0, "broker_heartbeat_interval": 2.0}
+
+    async with running(kafka_bootstrap, topic, tmp_path, batches, keeper, **hasty):
+        await until(lambda: len(offsets(batches, 0)) + len(offsets(batches, 1)) >= 2 * RECORDS - 100)
+
+    assert offsets(batches, 0) == list(range(100, RECORDS))
+
+
+async def test_a_group_that_grows_comes_to_rest(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+    """
+    A commit that waits behind the join of its own connection is refused, and whoever is refused joins again.
+
+    All commit all the time, and hear of a join at different times; joining again and again did not end.
+    """
+    often = {"broker_commit_interval": 0.02, "broker_heartbeat_interval": 1.0}
+    apps: list[Floorlike] = []
+
+    async def store() -> None:
+        for boundary in count():
+            for app in apps:
+                for tp in app.consumer.assignment():
+                    app.consumer.stored(tp, boundary)  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+
+    async with AsyncExitStack() as stack:
+        storing = asyncio.create_task(store())
+        for number in range(3):
+            app = running(kafka_bootstrap, topic, tmp_path / str(number), [], Wanted(), **often)
+            apps.append(await stack.enter_async_context(app))
+            await asyncio.sleep(3.0)
+        joins = apps[0].rebalancing_count
+        storing.cancel()
+
+    assert joins <= 4
+
+
+class Held(BatchConsumer):
+    """A consumer whose next fetch may be kept back."""
+
+    kept: asyncio.Event | None = None
+    asked: asyncio.Event | None = None
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        if self.kept is not None and self.asked is not None:
+            self.asked.set()
+            await self.kept.wait()
+        return await super()._getmany(active_partitions, timeout)
+
+
+async def test_what_is_fetched_while_partitions_are_assigned_is_not_lost(
+    kafka_bootstrap: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What was asked for under the old assignment is not delivered under the new one, and must be fetched again.
+
+        fetch      asked, under generation 1 |-----------------| answer: thrown away
+        rebalance            generation 2 | seeks to what is committed
+    """
+    monkeypatch.setattr(BatchTransport, "Consumer", Held)
+    batches: list[list[Any]] = []
+
+    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+        await until(lambda: len(offsets(batches, 0)) + len(offsets(batches, 1)) >= 2 * RECORDS - 100)
+        consumer: Any = app.consumer
+        consumer.stored(TP(topic, 1), RECORDS - 1)
+        await asyncio.to_thread(_until_committed, kafka_bootstrap, topic, 1, RECORDS)
+        consumer.kept, consumer.asked = asyncio.Event(), asyncio.Event()
+        await asyncio.wait_for(consumer.asked.wait(), 10)
+        app.consumer_generation_id += 1
+        seeks = asyncio.create_task(consumer.perform_seek())
+        await asyncio.to_thread(_produce, kafka_bootstrap, topic, 1)
+        consumer.kept.set()
+        await seeks
+        await until(lambda: RECORDS in offsets(batches, 1))
+
+    assert offsets(batches, 1) == list(range(RECORDS + 1))
+
+
+def _produce(bootstrap: str, topic: str, partition: int) -> None:
+    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    producer.send(topic, b"one more", partition=partition)
+    producer.flush()
+    producer.close()
+
+
+async def test_what_kafka_deleted_before_it_was_read_stops_the_worker(
+    kafka_bootstrap: str, topic: str, tmp_path: Path
+) -> None:
+    """The client goes on with what is left, and says nothing: a floor that is far behind would miss days."""
+    batches: list[list[Any]] = []
+    keeper = Wanted()
+    keeper.holding = {TP(topic, 0), TP(topic, 1)}
+
+    async with running(kafka_bootstrap, topic, tmp_path, batches, keeper) as app:
+        await until(lambda: TP(topic, 0) in keeper.asked)
+        admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+        await asyncio.to_thread(admin.delete_records, {TopicPartition(topic, 0): 2_000})
+        admin.close()
+        keeper.holding = {TP(topic, 1)}
+        await until(lambda: app.crash_reason is not None)
+
+    assert isinstance(app.crash_reason, StopWorker)
+    assert "begins at 2000, but 100 is the next to be read: 1900 records are gone" in str(app.crash_reason)
+    assert offsets(batches, 0) == []
