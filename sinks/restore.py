@@ -18,29 +18,30 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-def read_checkpoint(client: Client, topic: str, partition: int, hop: int, epoch: int) -> Checkpoint | None:
-    """The checkpoint of a partition; of an older epoch only its state counts, and it begins anew at offset 0."""
+def read_subjects(
+    client: Client, topic: str, partition: int, hop: int, epoch: int
+) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
+    """
+    The checkpoint of a partition, and subject -> small state of what it owns; None before its first flush.
+
+    Read at once, as they are written: the owner before may still end a flush, and small states that are ahead of the
+    checkpoint would count what is replayed twice. Of an older epoch only the state counts, and the log begins anew
+    at offset 0.
+    """
     rows = client.query(
-        "SELECT boundary, toUnixTimestamp64Milli(clock), rows, duplicates, dead, controls, body, version"
-        " FROM subjects FINAL WHERE subject = {subject:String} AND hop = {hop:UInt8}",
-        parameters={"subject": f"{topic}:{partition}", "hop": hop},
+        "SELECT subject, kind, body, boundary, toUnixTimestamp64Milli(clock), rows, duplicates, dead, controls, version"
+        " FROM subjects FINAL WHERE hop = {hop:UInt8} AND partition = {partition:UInt16}",
+        parameters={"partition": partition, "hop": hop},
     ).result_rows
-    if not rows:
+    bodies = {subject: from_json(body) for subject, kind, body, *_ in rows if kind != "partition"}
+    own = [row for row in rows if row[0] == f"{topic}:{partition}"]
+    if not own:
         return None
-    boundary, clock, count, duplicates, dead, controls, body, version = rows[0]
+    _, _, body, boundary, clock, count, duplicates, dead, controls, version = own[0]
     if version >> OFFSET_BITS < epoch:
         boundary = -1
-    return Checkpoint(int(boundary), int(clock), int(count), int(duplicates), int(dead), int(controls), from_json(body))
-
-
-def read_bodies(client: Client, partition: int, hop: int) -> dict[str, dict[str, Any]]:
-    """Subject -> small state, of one owner."""
-    rows = client.query(
-        "SELECT subject, body FROM subjects FINAL"
-        " WHERE hop = {hop:UInt8} AND partition = {partition:UInt16} AND kind != 'partition'",
-        parameters={"hop": hop, "partition": partition},
-    ).result_rows
-    return {str(subject): from_json(body) for subject, body in rows}
+    numbers = (int(boundary), int(clock), int(count), int(duplicates), int(dead), int(controls))
+    return Checkpoint(*numbers, from_json(body)), bodies
 
 
 def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Stored | None:
@@ -51,9 +52,10 @@ def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Store
     Panes that stand above the checkpoint (their flush never reached it) hold events that will be replayed: they are
     folded again from the raw events up to it.
     """
-    checkpoint = read_checkpoint(client, topic, partition, 1, epoch)
-    if checkpoint is None:
+    found = read_subjects(client, topic, partition, 1, epoch)
+    if found is None:
         return None
+    checkpoint, bodies = found
     limit = version_of(epoch, checkpoint.boundary)
     horizon = minute_of(max(checkpoint.body["now"], 0)) - RESIDENT_MINUTES
     panes: list[tuple[str, int, bytes]] = []
@@ -66,7 +68,7 @@ def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Store
     for key in sorted(above):
         panes += packed_by_minute(refolded(client, key, above[key], limit, checkpoint.clock_ms))
     known, forgotten = last_known(client, partition, limit, checkpoint.clock_ms - REMEMBERED_MS)
-    return Stored(checkpoint, read_bodies(client, partition, 1), panes, known, forgotten)
+    return Stored(checkpoint, bodies, panes, known, forgotten)
 
 
 def _read_minutes(client: Client, partition: int, from_minute: int) -> list[tuple[str, int, int, bytes]]:

@@ -18,7 +18,7 @@ from sinks.clickhouse import ClickHouseSink, Step, sorted_error
 from sinks.letters import insert_letters
 from sinks.raw import chunks, look_up
 from sinks.registry import RULES_FILE, load_registry, load_rules_text
-from sinks.restore import read_bodies, read_checkpoint, read_stored
+from sinks.restore import read_stored, read_subjects
 from streams.core.identity import Known
 from streams.core.log import Checkpoint, Frozen, Revision, Stored
 from streams.core.spans import Identity
@@ -45,8 +45,7 @@ class ClickHouseStorage:
     def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
         """The checkpoint of the contributions and the groups' bodies."""
         with self._client() as client:
-            checkpoint = read_checkpoint(client, CONTRIBUTIONS, 0, 2, epoch)
-            return (checkpoint, read_bodies(client, 0, 2)) if checkpoint else None
+            return read_subjects(client, CONTRIBUTIONS, 0, 2, epoch)
 
     def look_up(self, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:
         """What is stored of some identities."""

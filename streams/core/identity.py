@@ -47,6 +47,20 @@ def prior_of(found: Iterable[Known], partition: int, offset: int, below: int | N
     return max(before, key=lambda known: (known.revision, known.offset), default=None)
 
 
+def newest_of(remembered: Known | None, prior: Known | None) -> Known | None:
+    """
+    What is known of a fact from memory and from ClickHouse, where that was asked.
+
+    Memory knows of a fact that is held elsewhere neither content nor place: another partition's, or this one's with a
+    time from before the ids that were read at the start.
+    """
+    if remembered is None or (
+        prior is not None and remembered.partition == ELSEWHERE and prior.revision >= remembered.revision
+    ):
+        return prior
+    return remembered
+
+
 def identity_of(event: FloorEvent) -> Identity:
     """The identity of a fact, whatever key or time it carries."""
     return event.identity

@@ -28,7 +28,7 @@ from schemas.times import DAY_MS, MINUTE_MS, day_start, from_ms, minute_of, to_m
 from schemas.topics import EVENTS
 from streams.core.clockwork import Clockwork
 from streams.core.groups_of import GroupSums
-from streams.core.identity import ELSEWHERE, Known, Remembered, joined, prior_of, standing
+from streams.core.identity import ELSEWHERE, Known, Remembered, joined, newest_of, prior_of, standing
 from streams.core.log import (
     Checkpoint,
     EventRow,
@@ -109,8 +109,9 @@ class PartitionEngine:
             moved = isinstance(record, RefoldAsked) and record.moved
             return joined(*moved) if moved else None
         identity = record.identity
-        if self.remembered.get(identity) is not None:
-            return None
+        known = self.remembered.get(identity)
+        if known is not None:
+            return identity if known.partition == ELSEWHERE and record.revision >= known.revision else None
         at = record.at_ms
         now = self.clock if self.event_clock else max(self.clock, item.broker_ms)
         is_old = at <= self.remembered.evicted_until or at < now - HISTORY_MS
@@ -163,8 +164,7 @@ class PartitionEngine:
         if self._is_too_late(at, item.broker_ms):
             self._bury(item, "too_late", "at: older than the raw events that are kept")
             return
-        identity = event.identity
-        known = self.remembered.get(identity) or item.prior
+        known = newest_of(self.remembered.get(event.identity), item.prior)
         verdict = standing(event.revision, item.content, known)
         if verdict == "duplicate":
             self.duplicates += 1
@@ -270,7 +270,7 @@ class PartitionEngine:
         self.touched.add(record.subject)
 
     def _give_up(self, identity: str, revision: int, item: Item) -> None:
-        known = self.remembered.get(identity) or item.prior
+        known = newest_of(self.remembered.get(identity), item.prior)
         if known is None or known.partition != self.partition or known.revision >= revision:
             return
         old = decode(known.payload)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from schemas.times import from_ms
 from schemas.topics import EVENTS
 from sinks.clickhouse import ClickHouseSink
 from sinks.late import late_panes
@@ -82,6 +84,51 @@ def test_panes_above_the_checkpoint_are_folded_again(client: Client) -> None:
     again = restored(client)
 
     assert {place: found for place, found in panes(again).items() if found[0]} == before
+
+
+class Meddled:
+    """A client; something happens after so many of its reads."""
+
+    def __init__(self, client: Client, after: int, happens: Callable[[], None]) -> None:
+        self._client, self._left, self._happens = client, after, happens
+
+    def query(self, *args: Any, **named: Any) -> Any:
+        """Read rows."""
+        return self._counted(self._client.query(*args, **named))
+
+    def raw_query(self, *args: Any, **named: Any) -> Any:
+        """Read bytes."""
+        return self._counted(self._client.raw_query(*args, **named))
+
+    def _counted(self, answer: Any) -> Any:
+        self._left -= 1
+        if self._left == 0:
+            self._happens()
+        return answer
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_a_flush_that_ends_while_a_start_reads_counts_once(client: Client, after: int) -> None:
+    """
+    The owner before may still have one under way: all of it is replayed, so nothing of it may be there.
+
+        old owner   flush up to 1 | flush up to 4 ........ written
+        new owner                   checkpoint 1 | panes | ids | replays 2 to 4
+    """
+    later = [handled(2, 0.3), away(3, 0.4), away(4, 3.0, "ready")]
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, handled(0, 0.1), handled(1, 0.2))
+    meddled: Any = Meddled(client, after, lambda: flushed(client, engine, *later))
+
+    again = restored(meddled)
+    boundary = again.boundary
+    for item in later:
+        again.apply(item)
+
+    assert boundary == 1
+    assert engine.boundary == 4
+    assert panes(again) == panes(engine)
+    assert again.subjects["agent:a1"].dump() == engine.subjects["agent:a1"].dump()
 
 
 @pytest.mark.parametrize("is_merged", [False, True])
@@ -237,3 +284,40 @@ def test_a_fact_that_went_to_another_key_stays_known_as_held_elsewhere(client: C
 
     assert sum(sums.get("handled", 0) for sums, _ in panes(again).values()) == 0
     assert again.duplicates == 1
+
+
+@pytest.mark.parametrize("went_elsewhere", [False, True])
+def test_a_revision_with_an_earlier_time_is_still_known(client: Client, went_elsewhere: bool) -> None:
+    """
+    A start reads the ids of the last half hour: the first revision lies in it, the second before it.
+
+        minute   5: revision 1 ... 41: revision 0 | checkpoint | revision 2, here or in another partition
+    """
+    engine = new_engine(event_clock=False)
+    first = fact(40, at=from_ms(DAWN + 41 * 60_000))
+    earlier = fact(41, 2, revision=1, at=from_ms(DAWN + 5 * 60_000))
+    flushed(client, engine, first, earlier)
+    again = restored(client)
+    next_one = asked(42, 2) if went_elsewhere else fact(42, 3, revision=2, at=from_ms(DAWN + 42 * 60_000))
+
+    identity = again.asks_for(next_one)
+    assert identity is not None
+    again.apply(replace(next_one, prior=again.prior_of(next_one, look_up(client, [identity])[identity])))
+
+    assert sum(sums.get("handled", 0) for sums, _ in panes(again).values()) == (0 if went_elsewhere else 1)
+
+
+def test_the_same_revision_with_an_earlier_time_is_a_duplicate(client: Client) -> None:
+    """No conflict with the content of the revision before it."""
+    engine = new_engine(event_clock=False)
+    first = fact(40, at=from_ms(DAWN + 41 * 60_000))
+    earlier = fact(41, 2, revision=1, at=from_ms(DAWN + 5 * 60_000))
+    flushed(client, engine, first, earlier)
+    again = restored(client)
+
+    identity = again.asks_for(replace(earlier, offset=42))
+    assert identity is not None
+    twice = replace(earlier, offset=42)
+    again.apply(replace(twice, prior=again.prior_of(twice, look_up(client, [identity])[identity])))
+
+    assert (again.duplicates, again.dead) == (1, 0)
