@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from schemas.panes import Sums
-from schemas.registry import FOREVER_MS, Registry
+from schemas.registry import FOREVER_MS, Floor, Registry
 from schemas.times import MINUTE_MS
 from streams.core.facts import CellKey
 from streams.core.log import Contribution
@@ -29,13 +30,21 @@ class GroupSums:
         """(minute, groups) -> what they gained together since it was last spread over them."""
         self._known: dict[tuple[str, str], tuple[int, int, tuple[str, ...]]] = {}
         """(subject, queue) -> groups from one minute up to another."""
+        self._subjects: Mapping[str, Subject] = {}
+        self._registry = Registry(Floor())
+        self._unmade: set[int] = set()
+        """Minutes that were loaded, and whose sums nobody needed since: most of them never are."""
+
+    def load(self, subjects: Mapping[str, Subject], registry: Registry, from_minute: int, dirty: Iterable[Any]) -> None:
+        """Go on with subjects whose panes were restored, and with what had not been sent."""
+        self._subjects, self._registry = subjects, registry
+        loaded = {minute for subject in subjects.values() for minute in subject.panes.minutes}
+        self._unmade = {minute for minute in loaded if minute >= from_minute}
+        self.dirty = {(group, minute) for group, minute in dirty}
 
     def add(self, key: str, minute: int, cell: CellKey, sums: Sums, sign: int, registry: Registry) -> None:
         """Add what a pane of a subject gained (+1) or lost (-1) to its groups, by the roster of the minute."""
-        known = self._known.get((key, cell[0]))
-        if known is None or not known[0] <= minute < known[1]:
-            known = self._look_up(key, minute, cell, registry)
-        place = (minute, known[2])
+        place = (minute, self._groups(key, minute, cell, registry))
         pending = self._pending.get(place)
         if pending is None:
             pending = self._pending[place] = {}
@@ -48,30 +57,46 @@ class GroupSums:
 
     def settle(self) -> None:
         """Spread over the groups what was gained."""
+        made = {minute for minute, _ in self._pending if minute in self._unmade}
+        for minute in made:
+            self._make(minute)
         for (minute, groups), gained in self._pending.items():
-            for group in groups:
-                minutes = self.sums.get(group)
-                if minutes is None:
-                    minutes = self.sums[group] = Minutes()
-                sums = minutes.wake(minute)
-                if sums is None:
-                    sums = minutes[minute] = {}
-                add_to(sums, gained)
-                self.dirty.add((group, minute))
+            if minute not in made:
+                self._spread(minute, groups, gained)
+            self.dirty.update((group, minute) for group in groups)
         self._pending.clear()
 
-    def rebuild(self, subjects: Iterable[Subject], registry: Registry) -> None:
-        """Make all sums anew from the panes; what changes, or is gone, is sent again."""
-        self._pending.clear()
+    def _spread(self, minute: int, groups: tuple[str, ...], gained: Sums) -> None:
+        for group in groups:
+            minutes = self.sums.get(group)
+            if minutes is None:
+                minutes = self.sums[group] = Minutes()
+            sums = minutes.wake(minute)
+            if sums is None:
+                sums = minutes[minute] = {}
+            add_to(sums, gained)
+
+    def _make(self, minute: int) -> None:
+        """The sums of a loaded minute from its panes as they are: with what these gained since they were loaded."""
+        self._unmade.discard(minute)
+        together: dict[tuple[str, ...], dict[str, int]] = {}
+        for key, subject in self._subjects.items():
+            for cell, pane in (subject.panes.minutes.peek(minute) or {}).items():
+                groups = self._groups(key, minute, cell, self._registry)
+                add_to(together.setdefault(groups, {}), pane.sums)
+        for groups, sums in together.items():
+            self._spread(minute, groups, sums)
+
+    def rebuild(self, subjects: Mapping[str, Subject], registry: Registry) -> None:
+        """Make all sums anew by another registry; what changes, or is gone, is sent again."""
+        self.settle()
+        for minute in list(self._unmade):
+            self._make(minute)
         self._known.clear()
         before, self.sums = self.sums, {}
-        dirty = set(self.dirty)
-        for subject in subjects:
-            for minute, cells in subject.panes.minutes.items():
-                for cell, pane in cells.items():
-                    self.add(subject.key, minute, cell, pane.sums, 1, registry)
-        self.settle()
-        self.dirty = dirty
+        self._subjects, self._registry = subjects, registry
+        for minute in {minute for subject in subjects.values() for minute in subject.panes.minutes}:
+            self._make(minute)
         for group in before.keys() | self.sums.keys():
             old, new = before.get(group, Minutes()), self.sums.setdefault(group, Minutes())
             for minute in {*old, *new}:
@@ -79,6 +104,12 @@ class GroupSums:
                     new[minute] = {}
                 if old.get(minute) != new.get(minute):
                     self.dirty.add((group, minute))
+
+    def _groups(self, key: str, minute: int, cell: CellKey, registry: Registry) -> tuple[str, ...]:
+        known = self._known.get((key, cell[0]))
+        if known is None or not known[0] <= minute < known[1]:
+            known = self._look_up(key, minute, cell, registry)
+        return known[2]
 
     def _look_up(self, key: str, minute: int, cell: CellKey, registry: Registry) -> tuple[int, int, tuple[str, ...]]:
         until = (
@@ -91,6 +122,8 @@ class GroupSums:
     def take(self, mark: int, version: int, horizon: int) -> list[Contribution]:
         """What changed in minutes up to `mark` since the last call, in parts; later minutes wait for their own mark."""
         due = [(group, minute) for group, minute in sorted(self.dirty) if horizon <= minute <= mark]
+        for minute in {minute for _, minute in due} & self._unmade:
+            self._make(minute)
         self.dirty = {(group, minute) for group, minute in self.dirty if minute > mark}
         chunks = [due[i : i + SUMS_PER_PART] for i in range(0, len(due), SUMS_PER_PART)] or [[]]
         return [
@@ -107,6 +140,7 @@ class GroupSums:
 
     def evict(self, horizon: int) -> None:
         """Forget minutes before the horizon, and let the older ones after it rest."""
+        self._unmade = {minute for minute in self._unmade if minute >= horizon}
         for group in list(self.sums):
             minutes = self.sums[group]
             minutes.settle(horizon, horizon + RESTING_MINUTES)

@@ -61,6 +61,13 @@ class Minutes(Generic[V]):
                 value = self._lent[minute] = self._unpack(self.asleep[minute])
         return value
 
+    def peek(self, minute: int) -> V | None:
+        """The value of a minute, to read only, for who asks once: it is not kept at hand."""
+        value = self.awake.get(minute)
+        if value is None and minute in self.asleep:
+            value = self._unpack(self.asleep[minute])
+        return value
+
     def wake(self, minute: int) -> V | None:
         """The value of a minute, to be changed."""
         value = self.awake.get(minute)

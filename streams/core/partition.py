@@ -245,7 +245,7 @@ class PartitionEngine:
         if revision.registry is not self.registry:
             self.registry = revision.registry
             self.time.registry_changed()
-            self.groups.rebuild(self.subjects.values(), self.registry)
+            self.groups.rebuild(self.subjects, self.registry)
         self.judge = revision.first
         self.spreading.look()
         for subject in self.subjects.values():
@@ -344,9 +344,8 @@ class PartitionEngine:
         for key, minute, cells in stored.panes:
             self.subject(key).panes.minutes.asleep[minute] = cells
         self.time.load(checkpoint.body)
-        self.groups.rebuild(self.subjects.values(), self.registry)
-        self.groups.evict(minute_of(self.clock) - RESIDENT_MINUTES)
-        self.groups.dirty = {(group, minute) for group, minute in checkpoint.body["dirty"]}
+        horizon = minute_of(self.clock) - RESIDENT_MINUTES
+        self.groups.load(self.subjects, self.registry, horizon, checkpoint.body["dirty"])
 
     def acknowledged(self, boundary: int) -> None:
         """ClickHouse has everything up to a boundary: let go of what is no longer needed."""

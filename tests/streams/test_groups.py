@@ -19,7 +19,7 @@ from streams.core.contributions import decode_contributions, encode_contribution
 from streams.core.groups import GroupEngine
 from streams.core.log import Contribution, Frozen, Revision, version_of
 from tests.streams.judges import FIVE, Busy, Notes
-from tests.streams.runs import Run, new_engine
+from tests.streams.runs import Run, new_engine, restarted
 from tests.streams.test_restart import handled
 
 NOON_MINUTE = 29_541_120
@@ -213,23 +213,28 @@ def _roster(team: str) -> Registry:
     return Registry(floor, revision=1 if team == "t1" else 2)
 
 
-def test_a_move_takes_the_resident_minutes_along() -> None:
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_move_takes_the_resident_minutes_along(*, is_restarted: bool) -> None:
     """After a roster correction both teams get their minutes again: the old one as zero, the new one whole."""
     run = Run(new_engine(event_clock=False, registry=_roster("t1"), judge=Notes()))
-    run.fold([handled(0, 0.1), handled(1, 0.2)])
+    run.fold([handled(0, 0.1), handled(1, 0.2), handled(2, 1.5)])
+    run.finish()
+    first = run.given
+    if is_restarted:
+        run = restarted(run)
     change = RegistryChanged(at=from_ms(0), revision=2)
-    item = handled(2, 1.5)
+    item = handled(3, 1.6)
     moved = Revision(_roster("t2"), Notes(), Notes())
 
-    run.engine.apply(type(item)(2, item.broker_ms, encode(change), b"", change, revision=moved))
-    run.engine.apply(handled(3, 3.0))
+    run.engine.apply(type(item)(3, item.broker_ms, encode(change), b"", change, revision=moved))
+    run.engine.apply(handled(4, 3.0))
     run.freeze()
 
     minute = handled(0, 0.1).broker_ms // MINUTE_MS
-    assert run.given[0].sums["team:t1"][minute]["handled"] == 2
+    assert first[0].sums["team:t1"][minute]["handled"] == 2
     last = run.given[-2].sums
-    assert last["team:t1"] == {minute: {}}
-    assert last["team:t2"][minute]["handled"] == 2
+    assert last["team:t1"] == {minute: {}, minute + 1: {}}
+    assert (last["team:t2"][minute]["handled"], last["team:t2"][minute + 1]["handled"]) == (2, 1)
 
 
 def test_an_emptied_minute_takes_its_share_back() -> None:
