@@ -32,6 +32,7 @@ silent partitions alone; new records of the others wait until it is answered: wi
 
 App = TypeVar("App", bound=faust.App)
 
+LOOK_S = 0.01
 IDLE_S = 0.02
 """How soon a consumer that may fetch nothing looks again."""
 
@@ -196,7 +197,21 @@ class PatientRecovery(Recovery):
 
 
 class NoTables(TableManager):
-    """Faust's tables, of which there are none, with the patient recovery."""
+    """
+    Faust's tables, of which there are none, with the patient recovery.
+
+    Faust gives the agents a second to name their topics before it subscribes; whoever is later waits for 45 more. Here
+    it goes on as soon as all are named, and no sooner.
+    """
+
+    async def on_start(self) -> None:
+        """Begin the recovery."""
+        wanted = {name for agent in self.app.agents.values() for name in agent.channel.topics}
+        while not self.should_stop and not wanted <= {name for topic in self.app.topics for name in topic.topics}:
+            await asyncio.sleep(LOOK_S)
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
     @property
     def recovery(self) -> Recovery:

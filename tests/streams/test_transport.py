@@ -12,6 +12,7 @@ from typing import Any
 
 import faust
 import pytest
+from faust.transport.conductor import Conductor
 from faust.types import TP, StreamT
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -199,6 +200,22 @@ async def test_a_group_that_grows_comes_to_rest(kafka_bootstrap: str, topic: str
         storing.cancel()
 
     assert joins <= 4
+
+
+async def test_an_agent_that_is_slow_to_start_is_subscribed_with_the_others(
+    kafka_bootstrap: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faust waits for a second; a topic that is named later it reads 45 s later, or never."""
+    batches: list[list[Any]] = []
+    add = Conductor.add
+
+    def late(conductor: Any, named: Any) -> None:
+        asyncio.get_running_loop().call_later(2.0, add, conductor, named)
+
+    monkeypatch.setattr(Conductor, "add", late)
+
+    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()):
+        await until(lambda: bool(batches))
 
 
 class Held(BatchConsumer):

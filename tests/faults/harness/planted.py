@@ -161,7 +161,6 @@ def wire(spec: WorkerSpec) -> None:
     def create_app(*args: Any) -> Any:
         *others, now_ms, when_crashed = args
         made = make(*others, lambda: now_ms() + spec.clock_ms, when_crashed)
-        made.tables.sleep = lambda _seconds: asyncio.sleep(0.1)  # Faust's second, in which agents subscribe
         made.conf.broker_commit_interval = COMMIT_S
         if spec.alerts_late_s is not None:
             made.producer.send = _late(made.producer.send, spec.alerts_late_s)
