@@ -19,6 +19,9 @@ class Eager:
         """Nothing."""
         return set()
 
+    def keep(self, assigned: set[TP]) -> None:
+        """Nothing is owned."""
+
     async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
         """At the committed offset, or at the first."""
         return None

@@ -81,6 +81,15 @@ class Floor:
             if self._is_paused or len(inbox) >= FULL
         }
 
+    def keep(self, assigned: set[TP]) -> None:
+        """Give up what is not assigned any more."""
+        for tp in self.hops.owned() - assigned:
+            self._give_up(tp)
+
+    def _give_up(self, tp: TP) -> None:
+        self.hops.drop(tp)
+        self.flusher.forget(tp)
+
     async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
         """
         Restore a partition that was assigned; tries until ClickHouse answers.
@@ -90,8 +99,7 @@ class Floor:
         """
         if tp.topic not in {EVENTS, CONTRIBUTIONS}:
             return None
-        self.hops.drop(tp)
-        self.flusher.forget(tp)
+        self._give_up(tp)
         while True:
             try:
                 restored: Restored = await self._blocking(self.hops.restored, tp, earliest, end)
@@ -108,8 +116,7 @@ class Floor:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.flusher.idle.wait(), REVOKE_WAIT_S)
         for tp in tps:
-            self.hops.drop(tp)
-            self.flusher.forget(tp)
+            self._give_up(tp)
 
     def put(self, partition: int, records: Sequence[Fetched]) -> None:
         """Take a fetched batch of `floor.events`."""

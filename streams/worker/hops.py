@@ -58,6 +58,12 @@ class Hops:
         """The time of each partition."""
         return {partition: engine.clock for partition, engine in self.engines.items()}
 
+    def owned(self) -> set[TP]:
+        """The partitions that are restored."""
+        return {TP(EVENTS, partition) for partition in self.engines} | (
+            {TP(CONTRIBUTIONS, 0)} if self.groups else set()
+        )
+
     def drop(self, tp: TP) -> None:
         """Own a partition no longer: what was not stored is folded again by the next owner."""
         if tp.topic == EVENTS:

@@ -33,6 +33,7 @@ silent partitions alone; new records of the others wait until it is answered: wi
 App = TypeVar("App", bound=faust.App)
 
 LOOK_S = 0.01
+"""How soon it is looked again whether all agents have named their topics."""
 IDLE_S = 0.02
 """How soon a consumer that may fetch nothing looks again."""
 
@@ -42,6 +43,9 @@ class Keeper(Protocol):
 
     def held(self) -> set[TP]:
         """Partitions that must not be fetched for now."""
+
+    def keep(self, assigned: set[TP]) -> None:
+        """Give up what is not assigned any more: a start that a rebalance overtook may have ended since."""
 
     async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
         """
@@ -104,7 +108,7 @@ class BatchConsumer(driver.Consumer):
         self._sought: int | None = None
         """The generation whose partitions are where they begin."""
         self._next: dict[TP, int] = {}
-        """The offset that follows what was fetched, of each partition that the keeper said the start of."""
+        """The offset that follows what was fetched, or the start that the keeper said."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -151,11 +155,12 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek each partition to what the keeper says; to the committed offset where it says nothing."""
         self._sought = None
-        self._next.clear()
         async with self._fetching:  # what is under way was asked for at the old positions
             generation = self.app.consumer_generation_id
         await super().perform_seek()
+        following: dict[TP, int] = {}
         assigned = self.assignment()
+        self.keeper.keep({TP(tp.topic, tp.partition) for tp in assigned})
         if assigned:
             earliest = await self.earliest_offsets(*assigned)
             ends = await self.highwaters(*assigned)
@@ -165,8 +170,8 @@ class BatchConsumer(driver.Consumer):
                 if start is not None:
                     await self._seek(tp, start)
                     self._read_offset[tp] = start or None
-                    self._next[tp] = start
-        self._sought = generation
+                    following[TP(tp.topic, tp.partition)] = start
+        self._next, self._sought = following, generation
 
     def ack(self, message: Message) -> bool:
         """Delivery acknowledges nothing: `stored` does."""

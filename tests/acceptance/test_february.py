@@ -11,7 +11,7 @@ from tests.acceptance.floors import WholeFloor
 
 MONTH = ("--by", "site", "--from", "1999-02-01", "--to", "1999-03-01", *FEBRUARY_ZONE)
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("february")]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.acceptance.recompute_february import SHORT_S, STEPS, THRESHOLD_S, By,
 MONTH = ("--from", "1999-02-01", "--to", "1999-03-02", *FEBRUARY_ZONE)
 """A contact that began on the 28th may end on the next day."""
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("february")]
 
 Row = dict[str, Any]
 

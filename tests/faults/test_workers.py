@@ -17,6 +17,8 @@ AWAY_S = 6
 BATCH = 10
 SESSION_S = 6.0
 """The shortest that a broker allows: a worker that left for good is missed after it."""
+HOPS = 4
+"""Partitions of events, and the groups."""
 HOUR_MS = 3_600_000
 
 pytestmark = pytest.mark.timeout(900)
@@ -62,7 +64,7 @@ def roll(floor: FaultFloor, feed: Feed, name: str) -> int | None:
 
 
 def test_workers_come_and_go_all_the_time(make_floor: MakeFloor, soak: bool, note: Note) -> None:
-    """F14: a third worker joins, is killed, joins again: work goes on, and no alert is told under two ids."""
+    """F14: a third worker joins, is killed, joins again: work goes on, no alert has two ids, the group rests."""
     feed = live_feed()
     rounds = 15 if soak else 2
     with make_floor(clock="wall", away_s=AWAY_S) as floor:
@@ -77,9 +79,11 @@ def test_workers_come_and_go_all_the_time(make_floor: MakeFloor, soak: bool, not
             del floor.workers[third]
             flow(floor, feed, 1)
         took = floor.drained()
+        restored = sum(floor.workers[name].said("partition_restored") for name in ("w1", "w2"))
         found, counted = floor.judged(), floor.counted()
     assert found == [], said(found, SEED)
     assert counted.deaths == rounds
+    assert restored <= HOPS * 3 * (rounds + 1)  # two joins a round, and those of the beginning
     note("F14", rounds=rounds, replayed=counted.replayed, alerts=counted.alerts, drained_s=took)
 
 

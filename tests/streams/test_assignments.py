@@ -17,6 +17,7 @@ from schemas.topics import CONTRIBUTIONS, EVENTS
 from streams.core.contributions import encode_contributions
 from streams.core.log import Revision, Stored
 from streams.worker.floor import Floor
+from streams.worker.inbox import Inbox
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.sending import Sender
 from tests.streams.floors import DAWN
@@ -110,6 +111,20 @@ async def test_a_start_of_a_partition_that_went_to_another_worker_owns_nothing(f
     await floor._blocking(lambda: None)
 
     assert floor.hops.engines == {}
+
+
+async def test_what_is_not_assigned_any_more_is_given_up(floor: Floor, store: SlowStore) -> None:
+    """A start may end after the partition was taken away, and before the next assignment is known."""
+    store.may_answer.set()
+    await floor.start_of(PLACE, 0, END)
+    other = TP(EVENTS, 1)
+    floor.hops.engines[1], floor.hops.inboxes[1] = new_engine(event_clock=False), Inbox()
+    floor.hops.groups = new_groups(Busy(), 1)
+
+    floor.keep({other, TP("floor.commands", 0)})
+
+    assert set(floor.hops.engines) == set(floor.hops.inboxes) == {1}
+    assert floor.hops.groups is None
 
 
 async def test_a_batch_of_contributions_ends_with_the_assignment(floor: Floor) -> None:

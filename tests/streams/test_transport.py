@@ -30,11 +30,16 @@ class Wanted:
     def __init__(self) -> None:
         self.asked: dict[TP, tuple[int, int]] = {}
         self.holding: set[TP] = set()
+        self.kept: set[TP] = set()
         self.takes_s = 0.0
 
     def held(self) -> set[TP]:
         """What must not be fetched."""
         return self.holding
+
+    def keep(self, assigned: set[TP]) -> None:
+        """Note it."""
+        self.kept = assigned
 
     async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
         """100 for partition 0."""
@@ -127,6 +132,7 @@ async def test_every_record_comes_once_in_batches_from_where_the_keeper_says(
     assert offsets(batches, 1) == list(range(RECORDS))
     assert len(batches) < RECORDS // 10
     assert keeper.asked == {TP(topic, 0): (0, RECORDS), TP(topic, 1): (0, RECORDS)}
+    assert keeper.kept == set(keeper.asked)
     assert committed(kafka_bootstrap, topic)[1] in {None, 0}
 
 
