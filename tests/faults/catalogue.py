@@ -54,7 +54,11 @@ ROWS: tuple[Row, ...] = (
     Row(
         "F6", "ClickHouse is killed for ten minutes; away for longer than the buffer holds",
         "alerts as fast as before, memory stays; then reading pauses; everything is there afterwards",
-        (_STORE + "test_alerts_go_on_while_the_store_is_away", _STORE + "test_a_full_buffer_pauses_reading"),
+        (
+            _STORE + "test_alerts_go_on_while_the_store_is_away",
+            _STORE + "test_a_full_buffer_pauses_reading",
+            _WORKERS + "test_partitions_are_taken_over_while_the_store_is_away",
+        ),
     ),
     Row(
         "F7", "the answer of an insert that was done is lost", "the same flush again, no double rows",

@@ -7,6 +7,7 @@ import pytest
 from tests.faults.conftest import MakeFloor
 from tests.faults.harness.floor import FaultFloor, said
 from tests.faults.harness.parts import Part
+from tests.faults.harness.proxy import Proxy
 from tests.faults.harness.seen import Note
 from tests.faults.harness.sendings import Feed, future, now_ms
 from tests.faults.harness.waiting import pause, wait_for
@@ -85,6 +86,27 @@ def test_workers_come_and_go_all_the_time(make_floor: MakeFloor, soak: bool, not
     assert counted.deaths == rounds
     assert restored <= HOPS * 3 * (rounds + 1)  # two joins a round, and those of the beginning
     note("F14", rounds=rounds, replayed=counted.replayed, alerts=counted.alerts, drained_s=took)
+
+
+def test_partitions_are_taken_over_while_the_store_is_away(make_floor: MakeFloor, proxy: Proxy, note: Note) -> None:
+    """F6: a worker dies meanwhile; the other one waits with its start for longer than a request to Kafka may take."""
+    feed = live_feed()
+    with make_floor(clock="wall", away_s=AWAY_S, proxy=proxy) as floor:
+        for name in ("w1", "w2"):
+            floor.start(name, session_s=SESSION_S, request_s=SESSION_S)
+        flow(floor, feed, 2)
+        floor.drained()
+        proxy.turn("away")
+        floor.kill("w2")
+        del floor.workers["w2"]
+        away_s = 3 * SESSION_S
+        flow(floor, feed, away_s)
+        proxy.turn("pass")
+        back_s = floor.drained()
+        found, counted = floor.judged(), floor.counted()
+    assert found == [], said(found, SEED)
+    assert counted.deaths == 1
+    note("F6", taken_over_away_s=away_s, back_s=back_s, events=counted.events)
 
 
 def test_clocks_that_are_wrong(make_floor: MakeFloor, note: Note) -> None:

@@ -48,6 +48,8 @@ class WorkerSpec:
     """How long the producer keeps alerts to itself: a broker that acknowledges late."""
     session_s: float | None = None
     """After how long a silent member loses its partitions."""
+    request_s: float | None = None
+    """How long a request to Kafka may take."""
     clock_ms: int = 0
     """How far the worker's own clock is off."""
     remembered: int | None = None

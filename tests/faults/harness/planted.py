@@ -167,6 +167,8 @@ def wire(spec: WorkerSpec) -> None:
         if spec.session_s is not None:
             made.conf.broker_session_timeout = spec.session_s
             made.conf.broker_heartbeat_interval = spec.session_s / 6
+        if spec.request_s is not None:
+            made.conf.broker_request_timeout = spec.request_s
         return made
 
     changed: list[tuple[ModuleType, str, Any]] = [(app, "create_app", create_app)]
