@@ -134,13 +134,16 @@ def _crash_until(run: Run, bug: str, point: str, left: str) -> None:
 
 
 def killed_when_an_alert_is_stored(run: Run, bug: str) -> None:
-    """The broker has alerts late; the worker dies as soon as the alert stands in the store."""
+    """The broker has alerts late; the worker dies as soon as the alert stands in the store, and its checkpoint too."""
     floor = run.floor
     run.send()
     floor.send([run.feed.fatal_item(agent) for agent in WATCHED])
     floor.end_minute(run.clock)
     floor.start(bug=bug, alerts_late_s=15.0 if bug else 1.0)
-    stored = "SELECT count() FROM alert_transitions WHERE rule = 'fatal-item'"
+    stored = (
+        "SELECT count() FROM alert_transitions AS told INNER JOIN subjects AS held ON held.subject = told.subject"
+        " WHERE told.rule = 'fatal-item' AND held.version >= told.version"
+    )
     wait_for(lambda: floor.number(stored) > 0, 40, "an alert is stored")
     floor.kill()
     floor.start(bug=bug)
