@@ -31,9 +31,9 @@ lint: $(READY)
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
-# Three files at a time: whole floors wait for half of their time, for what was killed to come back.
+# Two files at a time: whole floors wait for half of their time, for what was killed to come back.
 test: lint
-	@$(BIN)/pytest $(or $(ARGS),-n 3 --dist loadgroup --no-loadscope-reorder)
+	@$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadgroup --no-loadscope-reorder)
 
 soak: $(READY)
 	@$(BIN)/pytest tests/faults --soak $(ARGS)
