@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas.panes import Sums
-from schemas.registry import FOREVER_MS, Floor, Registry
+from schemas.registry import FOREVER_MS, Registry
 from schemas.times import MINUTE_MS
 from streams.core.facts import CellKey
 from streams.core.log import Contribution
@@ -21,30 +21,28 @@ SUMS_PER_PART = 1_000
 class GroupSums:
     """Absolute sums of (group, minute) over the resident panes of one partition, and which of them changed."""
 
-    def __init__(self, partition: int) -> None:
-        """Empty."""
+    def __init__(self, partition: int, subjects: Mapping[str, Subject], registry: Registry) -> None:
+        """Empty; `subjects` are those of the partition, whoever comes and goes."""
         self.partition = partition
+        self._subjects = subjects
+        self._registry = registry
         self.sums: dict[str, Minutes[dict[str, int]]] = {}
         self.dirty: set[tuple[str, int]] = set()
         self._pending: dict[tuple[int, tuple[str, ...]], dict[str, int]] = {}
         """(minute, groups) -> what they gained together since it was last spread over them."""
         self._known: dict[tuple[str, str], tuple[int, int, tuple[str, ...]]] = {}
         """(subject, queue) -> groups from one minute up to another."""
-        self._subjects: Mapping[str, Subject] = {}
-        self._registry = Registry(Floor())
         self._unmade: set[int] = set()
         """Minutes that were loaded, and whose sums nobody needed since: most of them never are."""
 
-    def load(self, subjects: Mapping[str, Subject], registry: Registry, from_minute: int, dirty: Iterable[Any]) -> None:
-        """Go on with subjects whose panes were restored, and with what had not been sent."""
-        self._subjects, self._registry = subjects, registry
-        loaded = {minute for subject in subjects.values() for minute in subject.panes.minutes}
-        self._unmade = {minute for minute in loaded if minute >= from_minute}
+    def load(self, from_minute: int, dirty: Iterable[Any]) -> None:
+        """Go on with the panes that were restored, and with what had not been sent."""
+        self._unmade = {minute for minute in self._minutes() if minute >= from_minute}
         self.dirty = {(group, minute) for group, minute in dirty}
 
-    def add(self, key: str, minute: int, cell: CellKey, sums: Sums, sign: int, registry: Registry) -> None:
+    def add(self, key: str, minute: int, cell: CellKey, sums: Sums, sign: int) -> None:
         """Add what a pane of a subject gained (+1) or lost (-1) to its groups, by the roster of the minute."""
-        place = (minute, self._groups(key, minute, cell, registry))
+        place = (minute, self._groups(key, minute, cell))
         pending = self._pending.get(place)
         if pending is None:
             pending = self._pending[place] = {}
@@ -82,20 +80,20 @@ class GroupSums:
         together: dict[tuple[str, ...], dict[str, int]] = {}
         for key, subject in self._subjects.items():
             for cell, pane in (subject.panes.minutes.peek(minute) or {}).items():
-                groups = self._groups(key, minute, cell, self._registry)
+                groups = self._groups(key, minute, cell)
                 add_to(together.setdefault(groups, {}), pane.sums)
         for groups, sums in together.items():
             self._spread(minute, groups, sums)
 
-    def rebuild(self, subjects: Mapping[str, Subject], registry: Registry) -> None:
+    def rebuild(self, registry: Registry) -> None:
         """Make all sums anew by another registry; what changes, or is gone, is sent again."""
         self.settle()
         for minute in list(self._unmade):
             self._make(minute)
         self._known.clear()
         before, self.sums = self.sums, {}
-        self._subjects, self._registry = subjects, registry
-        for minute in {minute for subject in subjects.values() for minute in subject.panes.minutes}:
+        self._registry = registry
+        for minute in self._minutes():
             self._make(minute)
         for group in before.keys() | self.sums.keys():
             old, new = before.get(group, Minutes()), self.sums.setdefault(group, Minutes())
@@ -105,17 +103,23 @@ class GroupSums:
                 if old.get(minute) != new.get(minute):
                     self.dirty.add((group, minute))
 
-    def _groups(self, key: str, minute: int, cell: CellKey, registry: Registry) -> tuple[str, ...]:
+    def _minutes(self) -> set[int]:
+        """Those that any resident pane is of."""
+        return {minute for subject in self._subjects.values() for minute in subject.panes.minutes}
+
+    def _groups(self, key: str, minute: int, cell: CellKey) -> tuple[str, ...]:
         known = self._known.get((key, cell[0]))
         if known is None or not known[0] <= minute < known[1]:
-            known = self._look_up(key, minute, cell, registry)
+            known = self._look_up(key, minute, cell)
         return known[2]
 
-    def _look_up(self, key: str, minute: int, cell: CellKey, registry: Registry) -> tuple[int, int, tuple[str, ...]]:
+    def _look_up(self, key: str, minute: int, cell: CellKey) -> tuple[int, int, tuple[str, ...]]:
         until = (
-            registry.stays_until(key.partition(":")[2], minute * MINUTE_MS) if key.startswith("agent:") else FOREVER_MS
+            self._registry.stays_until(key.partition(":")[2], minute * MINUTE_MS)
+            if key.startswith("agent:")
+            else FOREVER_MS
         )
-        found = (minute, -(-until // MINUTE_MS), tuple(groups_of(key, cell, minute, registry)))
+        found = (minute, -(-until // MINUTE_MS), tuple(groups_of(key, cell, minute, self._registry)))
         self._known[key, cell[0]] = found
         return found
 

@@ -87,7 +87,7 @@ class PartitionEngine:
         self.out = Outbox()
         self.events: list[EventRow] = []
         self.touched: set[str] = set()
-        self.groups = GroupSums(partition)
+        self.groups = GroupSums(partition, self.subjects, registry)
         self.judge = judge
         self.spreading = Spreading(self)
         self.time = Clockwork(self)
@@ -245,7 +245,7 @@ class PartitionEngine:
         if revision.registry is not self.registry:
             self.registry = revision.registry
             self.time.registry_changed()
-            self.groups.rebuild(self.subjects, self.registry)
+            self.groups.rebuild(self.registry)
         self.judge = revision.first
         self.spreading.look()
         for subject in self.subjects.values():
@@ -345,7 +345,7 @@ class PartitionEngine:
             self.subject(key).panes.minutes.asleep[minute] = cells
         self.time.load(checkpoint.body)
         horizon = minute_of(self.clock) - RESIDENT_MINUTES
-        self.groups.load(self.subjects, self.registry, horizon, checkpoint.body["dirty"])
+        self.groups.load(horizon, checkpoint.body["dirty"])
 
     def acknowledged(self, boundary: int) -> None:
         """ClickHouse has everything up to a boundary: let go of what is no longer needed."""

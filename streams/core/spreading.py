@@ -96,7 +96,7 @@ class Spreading:
     def _add(self, subject: Subject, delta: Delta) -> None:
         minute, cell, sums, sign, handle_ms = delta
         subject.panes.add(minute, cell, sums, sign, self._engine.version, handle_ms)
-        self._engine.groups.add(subject.key, minute, cell, sums, sign, self._engine.registry)
+        self._engine.groups.add(subject.key, minute, cell, sums, sign)
 
     def _count_days(self, subject: Subject, deltas: list[Delta]) -> None:
         """Add to the totals of days and of the shift, and note which rules that may concern."""

@@ -134,13 +134,14 @@ class BatchConsumer(driver.Consumer):
         if records is None:
             await asyncio.sleep(IDLE_S)
             return
-        for tp, batch in records.items():
+        for at, batch in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation or self.should_stop:
                 return
             if batch:
-                await self._check(TP(tp.topic, tp.partition), batch[0].offset)
-                self._next[TP(tp.topic, tp.partition)] = batch[-1].offset + 1
-                yield TP(tp.topic, tp.partition), _as_message(tp, batch, generation)
+                tp = TP(at.topic, at.partition)
+                await self._check(tp, batch[0].offset)
+                self._next[tp] = batch[-1].offset + 1
+                yield tp, _as_message(tp, batch, generation)
 
     async def _check(self, tp: TP, first: int) -> None:
         """

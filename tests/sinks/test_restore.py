@@ -45,6 +45,13 @@ def restored(client: Client) -> PartitionEngine:
     return engine
 
 
+def apply_looked_up(client: Client, engine: PartitionEngine, item: Any) -> None:
+    """Fold an item that memory cannot judge, with what the store knows of it."""
+    identity = engine.asks_for(item)
+    assert identity is not None
+    engine.apply(replace(item, prior=engine.prior_of(item, look_up(client, [identity])[identity])))
+
+
 def panes(engine: PartitionEngine) -> dict[Any, Any]:
     """Sums and handle times by place."""
     return {
@@ -265,11 +272,8 @@ def test_a_replayed_revision_finds_what_it_replaces_by_lookup(client: Client) ->
         flushed(client, engine, fact(1, 2, revision=1, agent="a2"), step="before_subjects")
     again = restored(client)
     again.remembered.known.clear()
-    revised = fact(1, 2, revision=1, agent="a2")
 
-    identity = again.asks_for(revised)
-    assert identity is not None
-    again.apply(replace(revised, prior=again.prior_of(revised, look_up(client, [identity])[identity])))
+    apply_looked_up(client, again, fact(1, 2, revision=1, agent="a2"))
 
     assert sum(sums.get("handled", 0) for sums, _ in panes(again).values()) == 1
 
@@ -300,9 +304,7 @@ def test_a_revision_with_an_earlier_time_is_still_known(client: Client, went_els
     again = restored(client)
     next_one = asked(42, 2) if went_elsewhere else fact(42, 3, revision=2, at=from_ms(DAWN + 42 * 60_000))
 
-    identity = again.asks_for(next_one)
-    assert identity is not None
-    again.apply(replace(next_one, prior=again.prior_of(next_one, look_up(client, [identity])[identity])))
+    apply_looked_up(client, again, next_one)
 
     assert sum(sums.get("handled", 0) for sums, _ in panes(again).values()) == (0 if went_elsewhere else 1)
 
@@ -315,9 +317,6 @@ def test_the_same_revision_with_an_earlier_time_is_a_duplicate(client: Client) -
     flushed(client, engine, first, earlier)
     again = restored(client)
 
-    identity = again.asks_for(replace(earlier, offset=42))
-    assert identity is not None
-    twice = replace(earlier, offset=42)
-    again.apply(replace(twice, prior=again.prior_of(twice, look_up(client, [identity])[identity])))
+    apply_looked_up(client, again, replace(earlier, offset=42))
 
     assert (again.duplicates, again.dead) == (1, 0)

@@ -221,7 +221,9 @@ async def test_an_agent_that_is_slow_to_start_is_subscribed_with_the_others(
     monkeypatch.setattr(Conductor, "add", late)
 
     async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()):
-        await until(lambda: bool(batches))
+        await until(lambda: len(offsets(batches, 1)) == RECORDS)
+
+    assert offsets(batches, 1) == list(range(RECORDS))
 
 
 class Held(BatchConsumer):
