@@ -154,10 +154,15 @@ class BatchConsumer(driver.Consumer):
             raise StopWorker(gone(tp, following, earliest))
 
     async def perform_seek(self) -> None:
-        """Seek each partition to what the keeper says; to the committed offset where it says nothing."""
+        """
+        Seek each partition to what the keeper says; to the committed offset where it says nothing.
+
+        What was stored under the assignment before is not committed any more: others may be further by now.
+        """
         self._sought = None
         async with self._fetching:  # what is under way was asked for at the old positions
             generation = self.app.consumer_generation_id
+        self._stored.clear()
         await super().perform_seek()
         following: dict[TP, int] = {}
         assigned = self.assignment()
@@ -173,6 +178,14 @@ class BatchConsumer(driver.Consumer):
                     self._read_offset[tp] = start or None
                     following[TP(tp.topic, tp.partition)] = start
         self._next, self._sought = following, generation
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit; what was refused is tried again the next time: Faust would take it for committed."""
+        is_committed = await super()._commit_offsets(offsets, start_new_transaction)
+        if not is_committed:
+            for tp in offsets:
+                self._committed_offset.pop(tp, None)
+        return is_committed
 
     def ack(self, message: Message) -> bool:
         """Delivery acknowledges nothing: `stored` does."""

@@ -93,7 +93,7 @@ def test_partitions_are_taken_over_while_the_store_is_away(
 ) -> None:
     """F6: a worker dies meanwhile; the other one waits with its start for longer than a request to Kafka may take."""
     if not soak:
-        pytest.skip("make soak only: requests of 6 s want the machine to themselves")
+        pytest.skip("a minute: with --soak only; tests/streams/test_transport.py has such a start in seconds")
     feed = live_feed()
     with make_floor(clock="wall", away_s=AWAY_S, proxy=proxy) as floor:
         for name in ("w1", "w2"):

@@ -143,6 +143,42 @@ def _until_committed(bootstrap: str, topic: str, partition: int, offset: int) ->
     raise AssertionError(f"{committed(bootstrap, topic)} is committed, not {offset}")
 
 
+async def test_what_was_not_committed_is_committed_later(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+    """
+    Nothing is committed while the group is joined anew; Faust takes what was refused for done.
+
+    The last records before a quiet hour would look unread until the next one comes.
+    """
+    batches: list[list[Any]] = []
+
+    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+        await until(lambda: len(offsets(batches, 1)) == RECORDS)
+        consumer: Any = app.consumer
+        consumer._thread.is_joining = True
+        consumer.stored(TP(topic, 1), RECORDS - 1)
+        await asyncio.sleep(1.0)
+        consumer._thread.is_joining = False
+        await asyncio.to_thread(_until_committed, kafka_bootstrap, topic, 1, RECORDS)
+
+
+async def test_what_was_stored_under_an_older_assignment_is_not_committed(
+    kafka_bootstrap: str, topic: str, tmp_path: Path
+) -> None:
+    """Another worker may have had the partition since, and be further."""
+    batches: list[list[Any]] = []
+
+    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+        await until(lambda: len(offsets(batches, 1)) == RECORDS)
+        consumer: Any = app.consumer
+        consumer._thread.is_joining = True
+        consumer.stored(TP(topic, 1), 1_000)
+        await consumer.perform_seek()
+        consumer._thread.is_joining = False
+        await asyncio.sleep(1.0)
+
+    assert committed(kafka_bootstrap, topic)[1] in {None, 0}
+
+
 async def test_a_fetch_that_finds_nothing_comes_back_soon(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
     """As Faust makes it, it may hold up what has come for other partitions for 1.5 s."""
     batches: list[list[Any]] = []
