@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-from schemas.events import ContactAccepted, ContactHandled, Control, FloorEvent, decode, subject_of
+from schemas.controls import Control
+from schemas.events import ContactAccepted, ContactHandled, FloorEvent, decode, subject_of
 
 SUMS = ("events", "handled", "talk_ms", "hold_ms", "wrap_ms", "short_calls", "transferred", "accepted")
 WINDOWS = (5, 30, 480)

@@ -17,8 +17,9 @@ import structlog
 from floorpulse.clock import utc_now
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
+from schemas.controls import RegistryChanged, RulesApplied
 from schemas.errors import Unavailable
-from schemas.events import RegistryChanged, RulesApplied, encode
+from schemas.events import encode
 from schemas.registry import Floor, Registry
 from schemas.topics import CONTRIBUTIONS, EVENTS, REGISTRY
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from schemas.controls import Control
 from schemas.errors import InvalidEvent, Unavailable
-from schemas.events import Control, decode
+from schemas.events import decode
 from schemas.times import MINUTE_MS, to_ms
 from schemas.topics import EVENTS, HEADER_INGEST
 from sinks.letters import FILE, Redriven, StoredLetter

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from schemas.events import Control, FloorEvent, decode
+from schemas.controls import Control
+from schemas.events import FloorEvent, decode
 from streams.core.identity import ELSEWHERE, REMEMBERED, Known, joined
 from streams.core.log import version_of
 from streams.core.spans import Identity

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from schemas.events import RefoldAsked
+from schemas.controls import RefoldAsked
 from schemas.times import MINUTE_MS, from_ms
 from sinks.reconcile import Difference
 

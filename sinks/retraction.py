@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from schemas.events import Control, FloorEvent, decode
+from schemas.controls import Control
+from schemas.events import FloorEvent, decode
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
-from schemas.events import Control, FloorEvent, decode
+from schemas.controls import Control
+from schemas.events import FloorEvent, decode
 from schemas.times import iso
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
 
-from schemas.events import FloorEvent, InputEnded, encode
+from schemas.controls import InputEnded
+from schemas.events import FloorEvent, encode
 from schemas.registry import Floor, Registry
 from schemas.times import to_ms
 from sinks.clickhouse import ClickHouseSink

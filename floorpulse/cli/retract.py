@@ -86,7 +86,7 @@ def _send(settings: Settings, replacements: list[Replacement]) -> None:
     from contextlib import closing
 
     from floorpulse.wiring import producer
-    from schemas.events import InputEnded
+    from schemas.controls import InputEnded
     from sources.readers.producing import EventProducer, message
 
     with closing(producer(settings)) as sender, _progress(len(replacements)) as advance:

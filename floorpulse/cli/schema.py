@@ -54,7 +54,8 @@ def event_schemas() -> dict[str, dict[str, Any]]:
     """Type -> JSON Schema (2020-12) of a message of that type."""
     from typing import get_args
 
-    from schemas.events import Control, FloorEvent
+    from schemas.controls import Control
+    from schemas.events import FloorEvent
 
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     schemas: dict[str, dict[str, Any]] = {}

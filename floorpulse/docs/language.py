@@ -8,7 +8,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from floorpulse.docs.markdown import code, page, table
-from schemas.events import MAX_EVENT_BYTES, Control, Event, FloorEvent
+from schemas.controls import Control
+from schemas.events import MAX_EVENT_BYTES, Event, FloorEvent
 from schemas.telemetry import DEAD_REASON_MEANINGS, LOG_EVENT_MEANINGS
 from schemas.times import DAY_MS
 from schemas.topics import HEADER_CONTENT, HEADER_INGEST, TOPICS

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schemas.controls import InputEnded, Ticked
 from schemas.errors import InputError
-from schemas.events import InputEnded, Ticked
 from schemas.letter_limit import USUAL_LIMIT, LetterCount, LetterLimit
 from schemas.times import MINUTE_MS, from_ms, minute_of
 from sources.core.parsed import Accepted, Parser, Rejected, Skipped

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
+from schemas.controls import Control
 from schemas.errors import Unavailable
-from schemas.events import Control, FloorEvent, encode, subject_of
+from schemas.events import FloorEvent, encode, subject_of
 from schemas.times import to_ms
 from schemas.topics import DEAD_LETTERS, EVENTS, HEADER_CONTENT, HEADER_INGEST
 from sources.core.parsed import Rejected

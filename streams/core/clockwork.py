@@ -293,16 +293,27 @@ class Clockwork:
         """Let the windows end with a later minute; what leaves or enters may be news."""
         if minute <= subject.last:
             return
-        panes = subject.panes
-        for bit, look in self._engine.spreading.rolling[subject.kind]:
-            if not subject.news & bit and (
-                panes.holds(minute - look.window.minutes, look) or panes.holds(minute, look)
-            ):
-                subject.news |= bit
+        if subject.news != ALL_NEWS:
+            self._note_moved(subject, minute)
         first, after, _ = subject.today
         if not first <= minute < after:
             subject.news = ALL_NEWS  # another day: its sums begin anew
         subject.last = minute
+
+    def _note_moved(self, subject: Subject, minute: int) -> None:
+        """Note which rules what leaves or enters the windows with a minute concerns."""
+        spreading = self._engine.spreading
+        entering = self._standing_in(subject, minute)
+        for bit, length in spreading.rolling[subject.kind]:
+            if not subject.news & bit:
+                subject.news |= bit & (entering | self._standing_in(subject, minute - length))
+
+    def _standing_in(self, subject: Subject, minute: int) -> int:
+        """The bits of the looks at what stands in a minute."""
+        news = 0
+        for sums in subject.panes.sums_of(minute):
+            news |= self._engine.spreading.news_of(subject.kind, sums)
+        return news
 
     def _mark_minute(self) -> None:
         """Send the groups what changed, once time has passed a minute."""

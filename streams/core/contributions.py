@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from schemas.controls import RegistryChanged, RulesApplied
 from schemas.errors import InvalidEvent
-from schemas.events import RegistryChanged, RulesApplied, decode
+from schemas.events import decode
 from streams.core.groups_of import SUMS_PER_PART
 from streams.core.log import Contribution
 

@@ -116,13 +116,13 @@ def handle_parts(event: ContactHandled) -> tuple[int, int, int]:
 
 def recent_contact(event: FloorEvent, at: int) -> RecentContact | None:
     """What evidence may need of an event at an instant (epoch ms); None for most."""
-    if isinstance(event, ContactHandled):
+    if type(event) is ContactHandled:
         return RecentContact(at, event.contact, "handled", *handle_parts(event))
-    if isinstance(event, ContactAnswered):
+    if type(event) is ContactAnswered:
         return RecentContact(at, event.contact, "answered", waited_ms=seconds_to_ms(event.waited_s))
-    if isinstance(event, ContactAbandoned):
+    if type(event) is ContactAbandoned:
         return RecentContact(at, event.contact, "abandoned", waited_ms=seconds_to_ms(event.waited_s))
-    if isinstance(event, QualityScored):
+    if type(event) is QualityScored:
         return RecentContact(at, event.contact or event.id, "scored", score=event.scored, fatal=event.is_fatal)
     return None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.panes import Sums
 from schemas.registry import FOREVER_MS, Registry
 from schemas.times import MINUTE_MS
 from streams.core.facts import CellKey
@@ -40,7 +39,7 @@ class GroupSums:
         self._unmade = {minute for minute in self._minutes() if minute >= from_minute}
         self.dirty = {(group, minute) for group, minute in dirty}
 
-    def add(self, key: str, minute: int, cell: CellKey, sums: Sums, sign: int) -> None:
+    def add(self, key: str, minute: int, cell: CellKey, sums: dict[str, int], sign: int) -> None:
         """Add what a pane of a subject gained (+1) or lost (-1) to its groups, by the roster of the minute."""
         place = (minute, self._groups(key, minute, cell))
         pending = self._pending.get(place)
@@ -64,7 +63,7 @@ class GroupSums:
             self.dirty.update((group, minute) for group in groups)
         self._pending.clear()
 
-    def _spread(self, minute: int, groups: tuple[str, ...], gained: Sums) -> None:
+    def _spread(self, minute: int, groups: tuple[str, ...], gained: dict[str, int]) -> None:
         for group in groups:
             minutes = self.sums.get(group)
             if minutes is None:

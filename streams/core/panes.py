@@ -30,7 +30,7 @@ class Pane:
         self.handle_times = times if times is not None else []
         self.version = version
 
-    def add(self, sums: Sums, sign: int, version: int, handle_ms: int | None = None) -> None:
+    def add(self, sums: dict[str, int], sign: int, version: int, handle_ms: int | None = None) -> None:
         """Add (+1) or take back (-1) the sums of an event."""
         mine = self.sums
         for column, value in sums.items():
@@ -46,11 +46,10 @@ class Pane:
 Cells = dict[CellKey, Pane]
 
 
-def add_to(totals: dict[str, int], sums: Sums, sign: int = 1) -> dict[str, int]:
+def add_to(totals: dict[str, int], sums: dict[str, int], sign: int = 1) -> dict[str, int]:
     """Add sums to totals in place, and return these; what comes to 0 is dropped."""
-    get = totals.get
     for column, value in sums.items():
-        total = get(column, 0) + sign * value
+        total = totals.get(column, 0) + sign * value
         if total:
             totals[column] = total
         elif column in totals:
@@ -66,19 +65,21 @@ class Running:
     They move when somebody asks: what the stretch has left by then is taken away, what it has entered is added.
     """
 
-    __slots__ = ("ago", "last", "length", "look", "totals")
+    __slots__ = ("_columns", "_prefixes", "ago", "last", "length", "look", "totals")
 
     def __init__(self, length: int, ago: int = 0, look: Look | None = None) -> None:
         """Not made yet: `length` minutes, the last of them `ago` minutes before the minute that is moved to."""
         self.look = look
+        self._columns: frozenset[str] = look.columns if look else frozenset()
+        self._prefixes: tuple[str, ...] = look.prefixes if look else ()
         self.length = length
         self.ago = ago
         self.last = -1
         self.totals: dict[str, int] = {}
 
-    def add(self, minute: int, sums: Sums, sign: int) -> None:
+    def add(self, minute: int, sums: dict[str, int], sign: int) -> None:
         """Add what a pane gained or lost, if it lies in the stretch."""
-        if self.last - self.length < minute <= self.last and (self.look is None or self.look.is_touched_by(sums)):
+        if self.last - self.length < minute <= self.last:
             self._count(sums, sign)
 
     def move(self, until: int, minutes: Minutes[Cells]) -> None:
@@ -96,18 +97,15 @@ class Running:
             self._enter(range(before + 1, last + 1), minutes, 1)
 
     def _enter(self, entering: range, minutes: Minutes[Cells], sign: int) -> None:
-        look = self.look
         for minute in entering:
             for pane in (minutes.get(minute) or _NO_CELLS).values():
-                if look is None or look.is_touched_by(pane.sums):
-                    self._count(pane.sums, sign)
+                self._count(pane.sums, sign)
 
-    def _count(self, sums: Sums, sign: int) -> None:
-        look, totals = self.look, self.totals
-        if look is None:
+    def _count(self, sums: dict[str, int], sign: int) -> None:
+        columns, prefixes, totals = self._columns, self._prefixes, self.totals
+        if self.look is None:
             add_to(totals, sums, sign)
             return
-        columns, prefixes = look.columns, look.prefixes
         for column, value in sums.items():
             if column in columns or (prefixes and column.startswith(prefixes)):
                 totals[column] = totals.get(column, 0) + sign * value
@@ -142,7 +140,7 @@ class Panes:
         """The last minute to which anything was ever added, even if it was taken back: what is stored may be more."""
 
     def add(
-        self, minute: int, cell: CellKey, sums: Sums, sign: int, version: int, handle_ms: int | None = None
+        self, minute: int, cell: CellKey, sums: dict[str, int], sign: int, version: int, handle_ms: int | None = None
     ) -> None:
         """Add to the pane of a minute."""
         cells = self.minutes.awake.get(minute)
@@ -188,10 +186,9 @@ class Panes:
         looked.move(last, self.minutes)
         return looked.totals
 
-    def holds(self, minute: int, look: Look) -> bool:
-        """True when something that a look is at stands in a minute."""
-        cells = self.minutes.get(minute)
-        return cells is not None and any(look.is_touched_by(pane.sums) for pane in cells.values())
+    def sums_of(self, minute: int) -> list[dict[str, int]]:
+        """The sums of each pane of a minute, to read only."""
+        return [pane.sums for pane in (self.minutes.get(minute) or _NO_CELLS).values()]
 
     def windows(self, last: int, lengths: Sequence[int]) -> dict[int, dict[str, int]]:
         """Totals of the windows of `lengths` minutes, rising and always the same ones, that end with `last`."""

@@ -12,17 +12,8 @@ from datetime import date
 from typing import Any
 
 from schemas.alerts import ALL_NEWS, Judge
-from schemas.events import (
-    Control,
-    FloorEvent,
-    InputEnded,
-    RefoldAsked,
-    RegistryChanged,
-    RulesApplied,
-    ShiftPlanned,
-    Ticked,
-    decode,
-)
+from schemas.controls import InputEnded, RefoldAsked, RegistryChanged, RulesApplied, Ticked, is_control
+from schemas.events import FloorEvent, ShiftPlanned, decode
 from schemas.registry import Registry
 from schemas.times import DAY_MS, MINUTE_MS, day_start, from_ms, minute_of, to_ms
 from schemas.topics import EVENTS
@@ -105,8 +96,8 @@ class PartitionEngine:
     def asks_for(self, item: Item) -> Identity | None:
         """The identity that must be looked up in ClickHouse before an item is applied; None where memory can tell."""
         record = item.record
-        if record is None or isinstance(record, Control):
-            moved = isinstance(record, RefoldAsked) and record.moved
+        if record is None or is_control(record):
+            moved = type(record) is RefoldAsked and record.moved
             return joined(*moved) if moved else None
         identity = record.identity
         known = self.remembered.get(identity)
@@ -115,7 +106,7 @@ class PartitionEngine:
         at = record.at_ms
         now = self.clock if self.event_clock else max(self.clock, item.broker_ms)
         is_old = at <= self.remembered.evicted_until or at < now - HISTORY_MS
-        return identity if is_old or record.revision > 0 or isinstance(record, ShiftPlanned) else None
+        return identity if is_old or record.revision > 0 or type(record) is ShiftPlanned else None
 
     def prior_of(self, item: Item, found: Iterable[Known]) -> Known | None:
         """What came before an item among the stored rows of the identity it asked for."""
@@ -128,13 +119,13 @@ class PartitionEngine:
         if self.first_broker_ms < 0:
             self.first_broker_ms = item.broker_ms
         record = item.record
-        self.has_ended = isinstance(record, InputEnded)
+        self.has_ended = type(record) is InputEnded
         if not self.event_clock:
             self.time.advance(item.broker_ms)
         if record is None:
             fault = item.fault
             self._bury(item, fault.reason if fault else "invalid", fault.detail if fault else "")
-        elif isinstance(record, Control):
+        elif is_control(record):
             self.controls += 1
             self._obey(record, item)
         else:
@@ -155,7 +146,7 @@ class PartitionEngine:
 
     def _take(self, event: FloorEvent, item: Item) -> None:
         at = event.at_ms
-        is_plan = isinstance(event, ShiftPlanned)
+        is_plan = type(event) is ShiftPlanned
         if at > item.broker_ms + (RETENTION_MS if is_plan else FUTURE_MS):
             self._bury(item, "future", f"at: {event.at.isoformat()} is after the broker's {from_ms(item.broker_ms)}")
             return
@@ -207,7 +198,7 @@ class PartitionEngine:
             self._ask_others(event)
             return
         old = decode(known.payload)
-        if isinstance(old, Control):
+        if is_control(old):
             return
         self.take_back(old, known, event.revision)
 
@@ -274,7 +265,7 @@ class PartitionEngine:
         if known is None or known.partition != self.partition or known.revision >= revision:
             return
         old = decode(known.payload)
-        if not isinstance(old, Control):
+        if not is_control(old):
             self.take_back(old, known, revision)
             gone = Known(ELSEWHERE, item.offset, revision, 0, known.at_ms, known.payload)
             self.remembered.put(identity, gone)

@@ -31,13 +31,17 @@ Identity = str
 """source, id and type of an event, joined."""
 
 
-class Span(NamedTuple):
+class Span:
     """A stretch of time [start, end) that a column gains (+1) or loses (-1)."""
 
-    column: str
-    start: int
-    end: int
-    sign: int
+    __slots__ = ("column", "end", "sign", "start")
+
+    def __init__(self, column: str, start: int, end: int, sign: int) -> None:
+        """Both in epoch ms."""
+        self.column = column
+        self.start = start
+        self.end = end
+        self.sign = sign
 
 
 class Change(NamedTuple):
@@ -72,6 +76,11 @@ class Timeline:
         is_forgotten = self.is_forgotten(change.at)
         if is_forgotten and self.changes:
             return None
+        last = self.changes[-1] if self.changes else None
+        if last is not None and last < change and not self.expired and clock < change.at + TTL_MS:
+            self.changes.append(change)  # as nearly all come: in order, and just now
+            end = min(change.at, last.at + TTL_MS)
+            return [Span(column, last.at, end, 1) for column in last.columns] if last.at < end else []
         before = max(bisect_right(self.changes, change) - 1, 0)  # nothing before it is moved
         ends = self._ends(before)
         insort(self.changes, change)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.alerts import ALL_NEWS, Look, SubjectKind
-from schemas.panes import Sums
 from schemas.times import MINUTE_MS, minute_of
 from streams.core.panes import RESIDENT_MINUTES, add_to
 from streams.core.spans import Change
@@ -26,8 +25,10 @@ class Spreading:
         self._engine = engine
         self.looks: dict[str, list[tuple[int, Look]]] = {}
         """By kind of subject: (bit in `Subject.news`, what the rules of a window look at)."""
-        self.rolling: dict[str, list[tuple[int, Look]]] = {}
-        """Those of them that are on a rolling window."""
+        self.rolling: dict[str, list[tuple[int, int]]] = {}
+        """(bit, minutes) of those of them that are on a rolling window."""
+        self._matters: dict[str, dict[str, int]] = {}
+        """By kind of subject: column -> bits of the looks that are at it."""
         self.of_waits = 0
         """The bits of rules on who waits in a queue now."""
         self.of_state: dict[str, int] = {}
@@ -39,12 +40,24 @@ class Spreading:
         judge = self._engine.judge
         for kind in OWN_RULES:
             looks = self.looks[kind] = [(1 << place, look) for place, look in enumerate(judge.looks(kind))]
-            self.rolling[kind] = [(bit, look) for bit, look in looks if look.window.kind == "rolling"]
+            self.rolling[kind] = [(bit, look.window.minutes) for bit, look in looks if look.window.kind == "rolling"]
+            self._matters[kind] = {}
         self.of_waits = sum(bit for bit, look in self.looks["queue"] if look.window.kind == "now")
         self.of_state.clear()
         for bit, look in self.looks["agent"]:
             for state in look.states:
                 self.of_state[state] = self.of_state.get(state, 0) | bit
+
+    def news_of(self, kind: str, sums: dict[str, int]) -> int:
+        """The bits of the looks at any of the columns."""
+        matters, news = self._matters[kind], 0
+        for column in sums:
+            bits = matters.get(column)
+            if bits is None:
+                touched = [bit for bit, look in self.looks[kind] if look.is_touched_by({column: 0})]
+                bits = matters[column] = sum(touched)
+            news |= bits
+        return news
 
     def spread(self, subject: Subject, changed: Changed) -> None:
         """Add what an event changed; minutes that are no longer resident are left to the flusher."""
@@ -94,9 +107,9 @@ class Spreading:
             engine.time.changed.add(subject.key)
 
     def _add(self, subject: Subject, delta: Delta) -> None:
-        minute, cell, sums, sign, handle_ms = delta
-        subject.panes.add(minute, cell, sums, sign, self._engine.version, handle_ms)
-        self._engine.groups.add(subject.key, minute, cell, sums, sign)
+        engine, minute, cell, sums, sign = self._engine, delta.minute, delta.cell, delta.sums, delta.sign
+        subject.panes.add(minute, cell, sums, sign, engine.version, delta.handle_ms)
+        engine.groups.add(subject.key, minute, cell, sums, sign)
 
     def _count_days(self, subject: Subject, deltas: list[Delta]) -> None:
         """Add to the totals of days and of the shift, and note which rules that may concern."""
@@ -114,10 +127,9 @@ class Spreading:
             in_shift = delta.minute * MINUTE_MS >= subject.shift_start
             self._count(subject, delta.minute, _totals([delta]), in_shift=in_shift)
 
-    def _count(self, subject: Subject, minute: int, sums: Sums, *, in_shift: bool) -> None:
-        for bit, look in self.looks[subject.kind]:
-            if not subject.news & bit and look.is_touched_by(sums):
-                subject.news |= bit
+    def _count(self, subject: Subject, minute: int, sums: dict[str, int], *, in_shift: bool) -> None:
+        if subject.news != ALL_NEWS:
+            subject.news |= self.news_of(subject.kind, sums)
         if in_shift:
             add_to(subject.shift_sums, sums)
         day = self._engine.time.day_of(subject, minute)
@@ -127,7 +139,7 @@ class Spreading:
         add_to(totals, sums)
 
 
-def _totals(deltas: list[Delta]) -> Sums:
+def _totals(deltas: list[Delta]) -> dict[str, int]:
     """What deltas add up to."""
     if len(deltas) == 1 and deltas[0].sign > 0:
         return deltas[0].sums

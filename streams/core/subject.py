@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import asdict
+from typing import Any
 
 from schemas.alerts import ALL_NEWS, Look, RecentContact, RuleState
 from schemas.events import (
@@ -38,14 +38,20 @@ REACH_MS = max(TTL_MS, LONGEST_PLAN_MS + GRACE_MS)
 TO_BE_ASKED = -1
 
 
-class Delta(NamedTuple):
+class Delta:
     """What a pane gains or loses."""
 
-    minute: int
-    cell: CellKey
-    sums: dict[str, int]
-    sign: int = 1
-    handle_ms: int | None = None
+    __slots__ = ("cell", "handle_ms", "minute", "sign", "sums")
+
+    def __init__(
+        self, minute: int, cell: CellKey, sums: dict[str, int], sign: int = 1, handle_ms: int | None = None
+    ) -> None:
+        """Gains with a sign of +1, loses with -1."""
+        self.minute = minute
+        self.cell = cell
+        self.sums = sums
+        self.sign = sign
+        self.handle_ms = handle_ms
 
 
 def merged(deltas: list[Delta]) -> list[Delta]:
@@ -75,12 +81,15 @@ class AgentTime:
         self.plans = plans or Plans()
 
 
-@dataclass(slots=True)
 class Changed:
     """What an event changed: deltas, and minutes that only the raw events can tell."""
 
-    deltas: list[Delta]
-    unknown: set[int] = field(default_factory=set)
+    __slots__ = ("deltas", "unknown")
+
+    def __init__(self, deltas: list[Delta], unknown: set[int] | None = None) -> None:
+        """Nothing is unknown unless it is said."""
+        self.deltas = deltas
+        self.unknown = unknown if unknown is not None else set()
 
     def __iadd__(self, other: Changed) -> Changed:
         """Both changes."""
@@ -93,12 +102,12 @@ def fold(event: FloorEvent, offset: int, time: AgentTime, clock: int) -> Changed
     """What an event adds; `time` is changed in place."""
     at = event.at_ms
     changed = Changed(_counted_deltas(event, at, 1, time))
-    if isinstance(event, StateChanged):
+    if type(event) is StateChanged:
         change = Change(at, offset, event.state, event.reason or "", event.identity)
         spans = time.timeline.insert(change, clock)
         is_last = time.timeline.changes[-1] is change
         changed += _unknown(at, is_last=is_last) if spans is None else _settled(spans, time)
-    elif isinstance(event, ShiftPlanned):
+    elif type(event) is ShiftPlanned:
         plan = plan_of(event, offset)
         if plan is not None:
             changed += _replanned(plan, time.plans.insert(plan), time, clock)
@@ -111,16 +120,16 @@ def unfold(event: FloorEvent, time: AgentTime, clock: int) -> Changed:
     identity = event.identity
     is_known = identity in time.engagement.intervals
     changed = Changed(_counted_deltas(event, at, -1, time))
-    if isinstance(event, StateChanged):
+    if type(event) is StateChanged:
         spans = time.timeline.remove(identity, clock)
         changed += _settled(spans or [], time)
         if spans is None or time.timeline.is_forgotten(at):
             changed += _unknown(at, is_last=not time.timeline.changes)
-    elif isinstance(event, ShiftPlanned):
+    elif type(event) is ShiftPlanned:
         plan = plan_of(event, 0)
         if plan is not None:
             changed += _replanned(plan, time.plans.remove(identity), time, clock)
-    elif isinstance(event, ContactHandled) and not is_known:
+    elif type(event) is ContactHandled and not is_known:
         changed += _in_hand(event, at)
     return changed
 
@@ -175,7 +184,7 @@ def fold_all(events: Iterable[tuple[int, FloorEvent]], clock: int) -> Panes:
     For the panes of some minutes, events are needed from `REACH_MS` before the first to `TTL_MS` after the last.
     """
     in_time = sorted(events, key=lambda pair: (pair[1].at, pair[0]))
-    plans = (plan_of(event, offset) for offset, event in in_time if isinstance(event, ShiftPlanned))
+    plans = (plan_of(event, offset) for offset, event in in_time if type(event) is ShiftPlanned)
     time, panes = AgentTime(Plans(plan for plan in plans if plan is not None)), Panes()
     for done, (offset, event) in enumerate(in_time):
         # Under this clock no state ends by TTL and no minute has passed: in order of time, only the last state can end.
@@ -205,7 +214,8 @@ def _counted_deltas(event: FloorEvent, at: int, sign: int, time: AgentTime) -> l
 def split(spans: Iterable[Span]) -> list[Delta]:
     """What spans give to the minutes that they cover, one delta a minute."""
     found: dict[int, dict[str, int]] = {}
-    for column, start, end, sign in spans:
+    for span in spans:
+        column, start, end, sign = span.column, span.start, span.end, span.sign
         if start >= end:
             continue
         for minute in range(start // MINUTE_MS, -(-end // MINUTE_MS)):
@@ -289,11 +299,11 @@ class Subject:
         if contact is not None:
             self.recent = deque((c for c in self.recent if c != contact), maxlen=RECENT)
             self.notable = deque((c for c in self.notable if c != contact), maxlen=NOTABLE)
-        if isinstance(event, ContactOffered):
+        if type(event) is ContactOffered:
             self.waiting.pop(event.contact, None)
-        if isinstance(event, ContactAccepted):
+        if type(event) is ContactAccepted:
             self.in_hand.pop(event.contact, None)
-        if isinstance(event, ShiftPlanned):
+        if type(event) is ShiftPlanned:
             _planned(self, event, 0, 0)
 
     def prune(self, clock: int) -> None:

@@ -7,8 +7,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Protocol
 
+from schemas.controls import Control
 from schemas.errors import InvalidEvent
-from schemas.events import Control, FloorEvent, decode
+from schemas.events import FloorEvent, decode
 from schemas.topics import HEADER_CONTENT, HEADER_INGEST
 from streams.core.log import Item
 

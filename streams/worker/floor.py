@@ -9,15 +9,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import structlog
 from faust.types import TP
 
+from schemas.controls import RegistryChanged, RulesApplied, Ticked
 from schemas.errors import InvalidEvent, StopWorker, Unavailable
-from schemas.events import RegistryChanged, RulesApplied, Ticked, encode
+from schemas.events import encode
 from schemas.times import from_ms
 from schemas.topics import CONTRIBUTIONS, EVENTS
 from streams.core.contributions import decode_contributions
@@ -254,9 +254,10 @@ class Floor:
 
     async def _revised(self, engine: PartitionEngine, item: Item) -> Item:
         """An item that names a revision, with that revision."""
-        if not isinstance(item.record, RegistryChanged | RulesApplied):
+        record = item.record
+        if type(record) is not RegistryChanged and type(record) is not RulesApplied:
             return item
-        return replace(item, revision=await self._revision(item.record, engine))
+        return item._replace(revision=await self._revision(record, engine))
 
     async def _look_up(self, engine: PartitionEngine, items: list[Item], first: int, known: set[int]) -> set[int]:
         """
@@ -271,7 +272,7 @@ class Floor:
                 asked[index] = identity
         found = await self._blocking(self._storage.look_up, sorted(set(asked.values())))
         for index, identity in asked.items():
-            items[index] = replace(items[index], prior=engine.prior_of(items[index], found.get(identity, ())))
+            items[index] = items[index]._replace(prior=engine.prior_of(items[index], found.get(identity, ())))
         return {items[index].offset for index in asked}
 
     async def _revision(self, record: RegistryChanged | RulesApplied, engine: object) -> Revision:

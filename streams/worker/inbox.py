@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from schemas.events import Control, RefoldAsked, RegistryChanged, RulesApplied, ShiftPlanned
+from schemas.controls import RefoldAsked, RegistryChanged, RulesApplied, is_control
+from schemas.events import ShiftPlanned
 from schemas.times import MINUTE_MS, to_ms
 from streams.core.log import Item
 from streams.core.partition import FUTURE_MS
@@ -78,13 +79,14 @@ class Inbox:
 def _time_of(item: Item) -> int:
     """Event time of an item; -1 for what says nothing about the time of the input, as a clock far ahead does."""
     record = item.record
-    if record is None or isinstance(record, _TIMELESS):
+    if record is None or type(record) in _TIMELESS:
         return -1
-    at = to_ms(record.at)
-    return at if isinstance(record, Control) or at <= item.broker_ms + FUTURE_MS else -1
+    if is_control(record):
+        return to_ms(record.at)
+    return record.at_ms if record.at_ms <= item.broker_ms + FUTURE_MS else -1
 
 
-_TIMELESS = RegistryChanged | RulesApplied | RefoldAsked | ShiftPlanned
+_TIMELESS = frozenset({RegistryChanged, RulesApplied, RefoldAsked, ShiftPlanned})
 """A plan is told before its time, and brings none."""
 
 

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from schemas.alerts import Transition
-from schemas.events import RefoldAsked, encode
+from schemas.controls import RefoldAsked
+from schemas.events import encode
 from schemas.topics import ALERTS, COMMANDS, CONTRIBUTIONS, DEAD_LETTERS, EVENTS
 from streams.core.contributions import encode_contributions
 from streams.core.log import Letter, Outbox

@@ -18,7 +18,8 @@ from floorpulse.prepare import prepare
 from floorpulse.publish import publish_registry
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
-from schemas.events import FloorEvent, InputEnded, SurveyAnswered, decode
+from schemas.controls import InputEnded
+from schemas.events import FloorEvent, SurveyAnswered, decode
 from schemas.times import HOUR_MS, from_ms
 from schemas.topics import EVENTS
 from sinks.schema import apply_schema

@@ -13,7 +13,8 @@ from floorpulse.offsets import admin_client, committed_offsets, end_offsets
 from floorpulse.prepare import prepare
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
-from schemas.events import ContactOffered, InputEnded, RegistryChanged, Ticked, encode
+from schemas.controls import InputEnded, RegistryChanged, Ticked
+from schemas.events import ContactOffered, encode
 from schemas.topics import COMMANDS, CONTRIBUTIONS, EVENTS
 
 Run = Callable[..., Any]

@@ -11,7 +11,8 @@ import pytest
 
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
-from schemas.events import ContactAnswered, ContactHandled, FloorEvent, StateChanged, Ticked, encode
+from schemas.controls import Ticked
+from schemas.events import ContactAnswered, ContactHandled, FloorEvent, StateChanged, encode
 from schemas.registry import Floor, Queue, ServiceLevelGoal
 from schemas.times import to_ms
 from sinks.clickhouse import ClickHouseSink

@@ -14,7 +14,8 @@ from floorpulse.offsets import admin_client, end_offsets, last_values
 from floorpulse.prepare import prepare
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
-from schemas.events import RegistryChanged, RulesApplied, decode
+from schemas.controls import RegistryChanged, RulesApplied
+from schemas.events import decode
 from schemas.topics import CONTRIBUTIONS, EVENTS, REGISTRY
 from sinks.registry import latest_revision, load_registry
 

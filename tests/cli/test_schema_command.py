@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from schemas.events import CONTROL_TYPES, EVENT_TYPES
+from schemas.controls import CONTROL_TYPES
+from schemas.events import EVENT_TYPES
 
 Run = Callable[..., Any]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from schemas.controls import Ticked
 from schemas.events import (
     ContactAbandoned,
     ContactAnswered,
@@ -17,7 +18,6 @@ from schemas.events import (
     ContactOffered,
     FloorEvent,
     StateChanged,
-    Ticked,
     encode,
     subject_of,
 )

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas.events import ContactHandled, RefoldAsked, StateChanged, Ticked, encode
+from schemas.controls import RefoldAsked, Ticked
+from schemas.events import ContactHandled, StateChanged, encode
 from schemas.times import MINUTE_MS, from_ms, to_ms
 from sinks.clickhouse import ClickHouseSink
 from sinks.reconcile import Difference, Place, reconcile

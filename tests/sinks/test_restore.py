@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,7 +48,7 @@ def apply_looked_up(client: Client, engine: PartitionEngine, item: Any) -> None:
     """Fold an item that memory cannot judge, with what the store knows of it."""
     identity = engine.asks_for(item)
     assert identity is not None
-    engine.apply(replace(item, prior=engine.prior_of(item, look_up(client, [identity])[identity])))
+    engine.apply(item._replace(prior=engine.prior_of(item, look_up(client, [identity])[identity])))
 
 
 def panes(engine: PartitionEngine) -> dict[Any, Any]:
@@ -317,6 +316,6 @@ def test_the_same_revision_with_an_earlier_time_is_a_duplicate(client: Client) -
     flushed(client, engine, first, earlier)
     again = restored(client)
 
-    apply_looked_up(client, again, replace(earlier, offset=42))
+    apply_looked_up(client, again, earlier._replace(offset=42))
 
     assert (again.duplicates, again.dead) == (1, 0)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from schemas.events import Control, FloorEvent, decode
+from schemas.controls import Control
+from schemas.events import FloorEvent, decode
 from schemas.topics import DEAD_LETTERS, EVENTS
 from sources.core.parsed import Resolve
 from sources.readers.producing import EventProducer

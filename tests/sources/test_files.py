@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from schemas.controls import InputEnded, Ticked
 from schemas.errors import InputError, Unavailable
-from schemas.events import Event, InputEnded, Ticked
+from schemas.events import Event
 from sources.core.own import JsonLinesParser
 from sources.core.parsed import Resolve
 from sources.readers.files import Pace, Reading, produce, read_file, rejected_lines, summary

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from kafka.partitioner.default import DefaultPartitioner
 
+from schemas.controls import Ticked
 from schemas.errors import Unavailable
-from schemas.events import ContactOffered, Ticked
+from schemas.events import ContactOffered
 from schemas.topics import EVENTS
 from sources.core.parsed import Rejected
 from sources.readers.producing import EventProducer, message

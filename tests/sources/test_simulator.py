@@ -10,7 +10,8 @@ import pytest
 
 from alerting.load import load_rules
 from alerting.starter import STARTER_FILE, starter_text
-from schemas.events import Event, FloorEvent, InputEnded, QualityScored, StateChanged, Ticked
+from schemas.controls import InputEnded, Ticked
+from schemas.events import Event, FloorEvent, QualityScored, StateChanged
 from schemas.registry import Registry
 from schemas.times import HOUR_MS, MINUTE_MS, from_ms, to_ms
 from sources.readers.producing import EventProducer

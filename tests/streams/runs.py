@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from dataclasses import replace as with_
 
 from schemas.alerts import Judge, Transition
 from schemas.registry import Floor, Registry
@@ -80,7 +79,7 @@ class Run:
         identity = self.engine.asks_for(item)
         if identity is None:
             return item
-        return with_(item, prior=self.engine.prior_of(item, self.shelf.look_up(identity)))
+        return item._replace(prior=self.engine.prior_of(item, self.shelf.look_up(identity)))
 
 
 def restarted(run: Run, *, refold: bool = True) -> Run:

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.events import Control, decode
+from schemas.controls import Control
+from schemas.events import decode
 from sinks.stored_panes import packed_by_minute
 from streams.core.facts import CellKey
 from streams.core.identity import Known, joined

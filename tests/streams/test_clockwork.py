@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.events import InputEnded, ShiftPlanned, StateChanged, Ticked
+from schemas.controls import InputEnded, Ticked
+from schemas.events import ShiftPlanned, StateChanged
 from schemas.registry import Floor, Membership, Person, Registry, Site, Team
 from schemas.times import HOUR_MS, MINUTE_MS, from_ms, to_ms
 from streams.core.log import Item

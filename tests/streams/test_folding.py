@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from schemas.events import Control, encode
+from schemas.controls import Control
+from schemas.events import encode
 from schemas.times import MINUTE_MS
 from schemas.topics import ALERTS
 from streams.core import identity

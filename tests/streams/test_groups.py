@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alerts import Transition
+from schemas.controls import RegistryChanged
 from schemas.errors import InvalidEvent
-from schemas.events import RegistryChanged, encode
+from schemas.events import encode
 from schemas.registry import Floor, Membership, Person, Registry, Team
 from schemas.times import MINUTE_MS, from_ms
 from streams.core.contributions import decode_contributions, encode_contributions

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from schemas.events import ContactHandled, FloorEvent, RefoldAsked
+from schemas.controls import RefoldAsked
+from schemas.events import ContactHandled, FloorEvent
 from schemas.times import MINUTE_MS, from_ms
 from streams.core import identity
 from streams.core.identity import Known
@@ -111,7 +111,7 @@ def test_the_new_owner_of_a_moved_fact_asks_the_others() -> None:
 def test_a_higher_revision_of_another_partitions_fact_is_not_taken_back_here() -> None:
     """It only asks."""
     prior = Known(3, 7, 0, 1, DAWN, fact(0).payload)
-    engine = engine_after(replace(fact(0, 2, revision=1), prior=prior))
+    engine = engine_after(fact(0, 2, revision=1)._replace(prior=prior))
 
     assert count(engine) == 1
     assert len(engine.take_outbox().asks) == 1
@@ -123,7 +123,7 @@ def test_a_stored_copy_counts_only_when_it_came_before(offset: int, duplicates: 
     engine = engine_after()
     stored = Known(0, offset, 0, 1, DAWN, b"")
 
-    engine.apply(replace(fact(5), prior=engine.prior_of(fact(5), [stored])))
+    engine.apply(fact(5)._replace(prior=engine.prior_of(fact(5), [stored])))
 
     assert engine.duplicates == duplicates
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from schemas.events import InputEnded, RegistryChanged, Ticked, encode
+from schemas.controls import InputEnded, RegistryChanged, Ticked
+from schemas.events import encode
 from schemas.times import MINUTE_MS, from_ms
 from streams.worker.decoding import to_item
 from streams.worker.inbox import CHUNK, Inbox, turn_by_time, turn_in_order

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.events import Ticked
+from schemas.controls import Ticked
 from schemas.kpi_terms import Limits
 from schemas.kpis import KPIS, SERVICE_LEVEL_VARIANTS, Kpi, parts, service_level, value
 from schemas.registry import Floor, Registry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -140,7 +139,7 @@ def test_what_a_dead_worker_wrote_ahead_keeps_nobody_active() -> None:
 
     Nobody alerts for a fact of hours ago while the agent is idle: nor must the replay.
     """
-    late = replace(away(2, 286.0), broker_ms=DAWN + 386 * MINUTE_MS)
+    late = away(2, 286.0)._replace(broker_ms=DAWN + 386 * MINUTE_MS)
     items = [away(0, 0, "ready"), handled(1, 0.5), late, handled(3, 32 * 60)]
 
     after, boundary = replayed(items, [], 4, "before_subjects", event_clock=False)

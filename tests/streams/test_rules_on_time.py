@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alerting.judge import RuleJudge
 from alerting.rules import Rule, RuleSet
-from schemas.events import ContactOffered, FloorEvent, StateChanged, Ticked
+from schemas.controls import Ticked
+from schemas.events import ContactOffered, FloorEvent, StateChanged
 from schemas.registry import Floor, Registry
 from schemas.times import from_ms
 from streams.core.log import Item

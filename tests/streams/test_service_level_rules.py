@@ -6,7 +6,8 @@ import pytest
 
 from alerting.judge import RuleJudge
 from alerting.rules import RuleSet
-from schemas.events import ContactAnswered, ContactFlowedOut, FloorEvent, Ticked
+from schemas.controls import Ticked
+from schemas.events import ContactAnswered, ContactFlowedOut, FloorEvent
 from schemas.kpis import SERVICE_LEVEL_VARIANTS
 from schemas.registry import Floor, Queue, Registry, ServiceLevelGoal
 from schemas.times import from_ms

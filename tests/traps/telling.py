@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from schemas.events import FloorEvent, Ticked, encode
+from schemas.controls import Ticked
+from schemas.events import FloorEvent, encode
 from schemas.kpis import KPIS, value
 from schemas.registry import Floor, Registry
 from schemas.times import MINUTE_MS, to_ms

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.events import FloorEvent, InputEnded, Ticked, encode
+from schemas.controls import InputEnded, Ticked
+from schemas.events import FloorEvent, encode
 from schemas.times import MINUTE_MS, from_ms, minute_of, to_ms
 from sources.core.parsed import content_hash
 from sources.readers.producing import EventProducer, message

@@ -18,7 +18,8 @@ from floorpulse.offsets import admin_client, committed_offsets, end_offsets
 from floorpulse.publish import publish_registry, publish_rules
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
-from schemas.events import Ticked, encode
+from schemas.controls import Ticked
+from schemas.events import encode
 from schemas.registry import DEFAULT_SITE, Floor, Site
 from schemas.times import MINUTE_MS, from_ms
 from schemas.topics import ALERTS, CONTRIBUTIONS, EVENTS, RECORD_EVENTS, TOPICS, WORKER_GROUP

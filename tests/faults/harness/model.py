@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.events import CONTROL_TYPES, FloorEvent, QualityScored, StateChanged, subject_of
+from schemas.controls import CONTROL_TYPES
+from schemas.events import FloorEvent, QualityScored, StateChanged, subject_of
 from tests.faults.harness.ledger import Place
 from tests.faults.harness.log import Message
 from tests.faults.harness.sendings import Sending
