@@ -1,4 +1,4 @@
-# make install | demo | test | soak | lint | bench; each makes .venv when it is not there.
+# make install | demo | test | soak | lint | bench | compiled; each makes .venv when it is not there.
 # make demo ARGS="--until-done", make test ARGS="tests/web -x"
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: install demo test soak lint bench
+.PHONY: install demo test soak lint bench compiled
 .NOTPARALLEL:
 
 install: $(READY)
@@ -41,3 +41,7 @@ soak: $(READY)
 bench: $(READY)
 	@$(BIN)/python -c 'import psutil' 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# A wheel whose engine is machine code, in dist: wants a C compiler.
+compiled: $(READY)
+	FLOORPULSE_COMPILED=3 $(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

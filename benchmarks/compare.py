@@ -92,7 +92,7 @@ def _ours(entry: Entry, settings: Settings, order: Order) -> dict[str, Any]:
     own = emptied(settings, f"run_{uuid.uuid4().hex}")
     try:
         order.extra["settings"] = as_given(own)
-        return measured(OURS, entry.module, order)
+        return measured(OURS, entry.module, order, is_compiled=entry.is_compiled)
     finally:
         dropped(own)
 

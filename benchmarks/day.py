@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
+from benchmarks.compiling import ROOT, python_path
 from benchmarks.events import PARTITIONS, START_MS, simulator_of
-from benchmarks.processes import ROOT
 from benchmarks.results import Column, Result
 from benchmarks.scale import Scale
 from benchmarks.servers import as_environment, running_floor
@@ -82,10 +82,11 @@ def _send(settings: Settings, seats: int, scale: Scale) -> int:
 def _worker(settings: Settings, number: int) -> Iterator[None]:
     """`floorpulse worker`, one of several."""
     name = f"bench-{number + 1}"
-    command = [sys.executable, "-m", "floorpulse.cli.main", "worker", "--name", name, "--data", str(settings.data)]
+    command = [sys.executable, "-Pm", "floorpulse.cli.main", "worker", "--name", name, "--data", str(settings.data)]
     own = settings.model_copy(update={"metrics_port": settings.metrics_port + number})
     with (settings.data / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=as_environment(own))
+        environment = {**as_environment(own), "PYTHONPATH": python_path()}
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=environment)
     try:
         yield
     finally:

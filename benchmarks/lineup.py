@@ -16,6 +16,8 @@ class Entry:
     module: str
     environment: str = ""
     """Name of its requirements file; empty: floorpulse's own environment."""
+    is_compiled: bool = True
+    """Where it is ours: whether the engine is in machine code."""
     is_whole: bool = False
     """It drops duplicates and keeps all three windows."""
 
@@ -45,6 +47,14 @@ LINEUP: tuple[Entry, ...] = (
         is_whole=True,
     ),
     Entry("floorpulse", "durable", "the same, durable in ClickHouse", "floorpulse_worker", is_whole=True),
+    Entry(
+        "floorpulse in plain Python",
+        "fold",
+        "as the first row, but not compiled",
+        "floorpulse_worker",
+        is_compiled=False,
+        is_whole=True,
+    ),
     Entry(
         "floorpulse's transport",
         "fold",

@@ -8,17 +8,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compiling import python_path
 from benchmarks.meter import READY, Order, read_result
 from schemas.errors import Unavailable
 
-ROOT = Path(__file__).parents[1]
 OURS = Path(sys.executable)
 ENDED_WITHIN_S = 900.0
 
 
-def measured(python: Path, module: str, order: Order, within_s: float = ENDED_WITHIN_S) -> dict[str, Any]:
+def measured(
+    python: Path, module: str, order: Order, within_s: float = ENDED_WITHIN_S, *, is_compiled: bool = True
+) -> dict[str, Any]:
     """What the process of `benchmarks.runs.MODULE` says of an order; with a `fault` when it failed."""
-    return result_of(started(python, module, order), order, within_s)
+    return result_of(started(python, module, order, is_compiled=is_compiled), order, within_s)
 
 
 def ready(process: subprocess.Popen[str], order: Order) -> None:
@@ -42,8 +44,12 @@ def result_of(process: subprocess.Popen[str], order: Order, within_s: float = EN
     return said if "fault" not in said else {"fault": f"{said['fault']}: {_last_line(order)}"}
 
 
-def started(python: Path, module: str, order: Order) -> subprocess.Popen[str]:
-    """Start such a process; what it says on stderr goes into its folder."""
+def started(python: Path, module: str, order: Order, *, is_compiled: bool = True) -> subprocess.Popen[str]:
+    """
+    Start such a process; what it says on stderr goes into its folder.
+
+    `is_compiled`: for one of ours, whether its engine is; a peer has nothing of ours but the plain models.
+    """
     folder = Path(order.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "stderr.log").open("wb") as errors:
@@ -54,7 +60,7 @@ def started(python: Path, module: str, order: Order) -> subprocess.Popen[str]:
             stderr=errors,
             text=True,
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": python_path(is_compiled=is_compiled and python == OURS)},
         )
 
 
