@@ -72,7 +72,7 @@ def restore(settings: Settings, folder: Path, *, replace: bool, progress: Progre
 
     InputError: the backup is not whole, the database has rows and `replace` is not said, or a worker still runs.
     """
-    from floorpulse.revisions import bring_back_revisions
+    from floorpulse.revisions import bring_back_revisions, erase_again
     from sinks.topics import topic_states
 
     manifest = read_manifest(folder)
@@ -85,7 +85,8 @@ def restore(settings: Settings, folder: Path, *, replace: bool, progress: Progre
         _load(client, fresh, settings, (folder, manifest), progress)
         notes = [*_places(admin, manifest, same), *_rewind(admin, manifest, same)]
         take_place(client, fresh, settings)
-        notes += bring_back_revisions(settings, clickhouse_client(settings), admin)
+        known = clickhouse_client(settings)
+        notes += [*bring_back_revisions(settings, known, admin), *erase_again(settings, known)]
     return Restored(manifest, notes)
 
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from floorpulse.clock import utc_now
+from floorpulse.registry_file import ERASED_FOR_EVER, with_erased
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
 from schemas.controls import RegistryChanged, RulesApplied
-from schemas.errors import Unavailable
+from schemas.errors import InputError, Unavailable
 from schemas.events import encode
 from schemas.registry import Floor, Registry
 from schemas.topics import CONTRIBUTIONS, EVENTS, REGISTRY
@@ -36,11 +37,19 @@ Message = tuple[str, int | None, str | None, bytes | None]
 
 
 def publish_registry(settings: Settings, floor: Floor, by: str) -> int:
-    """Make a floor the next revision of the registry; returns its number. Unavailable: not done, apply it again."""
+    """
+    Make a floor the next revision of the registry; returns its number. Who was erased stays erased.
+
+    InputError: it holds somebody who was. Unavailable: not done, apply it again.
+    """
     from sinks.registry import load_registry, store_registry
 
     client = clickhouse_client(settings)
-    gone = _ids(load_registry(client).floor.entries()) - _ids(floor.entries())
+    known = load_registry(client).floor
+    floor = with_erased(floor, known)
+    for gone_id in sorted({one.id for one in floor.erased} & {person.id for person in floor.people}):
+        raise InputError(f"{gone_id}: {ERASED_FOR_EVER}")
+    gone = _ids(known.entries()) - _ids(floor.entries())
     revision = store_registry(client, floor, by, utc_now())
     announce_registry(settings, Registry(floor, revision), gone)
     return revision

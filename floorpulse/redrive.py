@@ -25,6 +25,7 @@ _OF_A_FILE = "rows of files and requests are no messages: mend them, then ingest
 _NEVER = {
     "conflict": "the same revision came before with other content: its source must send a higher revision",
     "too_late": "older than the raw events that are kept",
+    "erased": "of a person who was erased: nothing of it is kept",
 }
 _LOST = "\N{REPLACEMENT CHARACTER}"
 

@@ -31,26 +31,33 @@ from schemas.registry import (
     Validity,
 )
 
+ERASED_FOR_EVER = "was erased, and this work id is refused for ever: who comes back gets a new one"
 LARGEST_SHRINK = 0.1
 """A file that leaves out more than this share of the known people is more likely a mistake than a dismissal."""
 
+_WRITTEN = tuple(kind for kind in KINDS if kind != "erased")
+"""The keys of a file."""
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null")}
 
 
-def read_floor(file: Path) -> Floor:
-    """The floor of a file. ConfigError: `FILE:LINE: key: what was expected` for the first fault."""
+def read_floor(file: Path, known: Floor | None = None) -> Floor:
+    """
+    The floor of a file; with those who were erased from the `known` one, whom it must not hold.
+
+    ConfigError: `FILE:LINE: key: what was expected` for the first fault.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: not a text in UTF-8: expected a floor file") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
-    return parse_floor(text, str(file))
+    return parse_floor(text, str(file), known)
 
 
-def parse_floor(text: str, file: str) -> Floor:
+def parse_floor(text: str, file: str, known: Floor | None = None) -> Floor:
     """The floor of a text; `file` is only named. ConfigError as `read_floor`."""
     lines: dict[Place, int] = {(): 1}
     try:
@@ -61,14 +68,15 @@ def parse_floor(text: str, file: str) -> Floor:
         raise ConfigError(f"{file}:{mark.line + 1 if mark else 1}: file: not YAML: {said}") from None
     values = _plain(root, (), lines) if root else {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{file}:1: file: expected the keys {', '.join(KINDS)}")
+        raise ConfigError(f"{file}:1: file: expected the keys {', '.join(_WRITTEN)}")
     try:
         floor = Floor.model_validate(values)
     except ValidationError as error:
         raise _fault(file, lines, *_first(error)) from None
-    for place, expected in _faults(floor):
+    whole = with_erased(floor, known or Floor())
+    for place, expected in (*_faults(floor), *_erased(floor, whole)):
         raise _fault(file, lines, place, expected)
-    return floor
+    return whole
 
 
 def with_main(floor: Floor, known: Floor) -> Floor:
@@ -77,6 +85,13 @@ def with_main(floor: Floor, known: Floor) -> Floor:
         return floor
     main = next((site for site in known.sites if site.id == DEFAULT_SITE), Site(id=DEFAULT_SITE))
     return floor.model_copy(update={"sites": [main, *floor.sites]})
+
+
+def with_erased(floor: Floor, known: Floor) -> Floor:
+    """The floor with everybody who was erased from the known one: that is for ever."""
+    named = {one.id for one in floor.erased}
+    handed_on = [one for one in known.erased if one.id not in named]
+    return floor.model_copy(update={"erased": [*handed_on, *floor.erased]}) if handed_on else floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +169,7 @@ def _first(error: ValidationError) -> Fault:
 
 
 _KEYS = sorted(
-    {*KINDS}.union(*(model.model_fields for model in (Site, Client, Team, Queue, ServiceLevelGoal, Alias)))
+    {*_WRITTEN}.union(*(model.model_fields for model in (Site, Client, Team, Queue, ServiceLevelGoal, Alias)))
     | {*Membership.model_fields}.union(*(model.model_fields for model in (Person, ReasonCode, Target)))
 )
 
@@ -177,8 +192,22 @@ def _faults(floor: Floor) -> Iterator[Fault]:
     yield from _aliases(floor)
 
 
+def _erased(given: Floor, whole: Floor) -> Iterator[Fault]:
+    """Who was erased and stands in the file all the same."""
+    gone = {one.id for one in whole.erased}
+    if given.erased:
+        yield ("erased",), "unknown key: only `floorpulse erase` writes it"
+    for index, person in enumerate(given.people):
+        if person.id in gone:
+            yield ("people", index, "id"), f"{person.id!r} {ERASED_FOR_EVER}"
+    for index, team in enumerate(given.teams):
+        for role in ("lead", "deputy", "manager"):
+            if getattr(team, role) in gone:
+                yield ("teams", index, role), f"{getattr(team, role)!r} {ERASED_FOR_EVER}"
+
+
 def _twice(floor: Floor) -> Iterator[Fault]:
-    for kind in KINDS:
+    for kind in _WRITTEN:
         seen: set[str] = set()
         for index, entry in enumerate(getattr(floor, kind)):
             key = f"{entry.kpi}/{entry.subject}" if isinstance(entry, Target) else entry.id

@@ -47,6 +47,24 @@ def bring_back_revisions(settings: Settings, client: Client, admin: Any) -> list
     return notes
 
 
+def erase_again(settings: Settings, client: Client) -> list[str]:
+    """
+    Delete what a backup brought back of people who were erased since; returns what there is to say.
+
+    The workers are told once more, at the end of the log: it may no longer hold the first time.
+    """
+    from floorpulse.erasure import erased_everywhere, sweep
+    from floorpulse.publish import announce_registry
+    from sinks.registry import load_registry
+
+    registry = load_registry(client)
+    if registry.erased <= erased_everywhere(client):
+        return []
+    rows = sweep(client, registry.erased)
+    announce_registry(settings, registry)
+    return [f"{rows} rows of the backup are of people who were erased since: they are deleted again"]
+
+
 def newest_revisions(
     values: dict[int, list[bytes | None]],
 ) -> dict[str, tuple[int, dict[tuple[str, str], dict[str, Any]]]]:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from floorpulse.clock import now_ms
 from floorpulse.crashing import crash_step
-from floorpulse.housekeeping import start_rolling
+from floorpulse.housekeeping import start_housekeeping
 from floorpulse.offsets import admin_client
 from floorpulse.serving import serve_metrics
 from floorpulse.settings import Settings
@@ -38,7 +38,7 @@ def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
     address = (settings.metrics_host, settings.metrics_port)
     serve_metrics(address, metrics, lambda: "" if app.keeper.hops.engines else "no partition is assigned yet")
     log = structlog.get_logger(__name__)
-    start_rolling(lambda: clickhouse_client(settings))
+    start_housekeeping(lambda: clickhouse_client(settings))
     log.info("worker_started", worker=name, clock=settings.clock)
     try:
         run_app(app)
@@ -79,8 +79,8 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
         letter_limit=settings.letter_limit(),
         step=crash_step(),
     )
-    ledger = Ledger(ClickHouseLedgerStore(clickhouse_client(settings)))
     storage = ClickHouseStorage(lambda: clickhouse_client(settings), config.step)
+    ledger = Ledger(ClickHouseLedgerStore(clickhouse_client(settings)), erased=storage.erased)
     registry = CollectorRegistry()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

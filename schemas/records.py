@@ -40,6 +40,7 @@ RecordEventKind = Literal[
     "alert_snoozed",
     "alert_dismissed",
     "command_refused",
+    "erased",
 ]
 RefusalReason = Literal[
     "stale",
@@ -55,6 +56,8 @@ RULE = "rule:"
 """How the `by` of a rule's command begins."""
 ALERT = "alert:"
 """How the stream of an alert begins."""
+ERASED = "erased:"
+"""How the stream begins that the entries of somebody who was erased are left in, without their content."""
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -256,6 +259,11 @@ def open_command(transition: Transition, opens: Opens) -> OpenCase | None:
         at=transition.at,
         body=Opening(transition=transition, opens=opens),
     )
+
+
+def erased_stream(stream: str) -> str:
+    """Where the entries of a stream are left when its person is erased: to be found by whoever knows the stream."""
+    return f"{ERASED}{digest(stream)}"
 
 
 def case_id(alert: str) -> str:

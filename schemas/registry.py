@@ -171,6 +171,22 @@ class Target(Entry):
     subject: str = ""
 
 
+class Erased(Entry):
+    """
+    Somebody who was erased, and since when: their work id is refused for ever.
+
+    The vendors' ids that were theirs are refused too, unless the roster gives them to somebody else.
+    """
+
+    id: Id
+    at: AwareDatetime
+    aliases: list[Alias] = []
+
+    def vendor_ids(self) -> list[str]:
+        """The ids in events and panes that were this person's, from before the roster knew them."""
+        return [f"{alias.source}:{alias.id}" for alias in self.aliases]
+
+
 class Floor(Entry):
     """One revision of the registry, whole."""
 
@@ -182,6 +198,8 @@ class Floor(Entry):
     reason_codes: list[ReasonCode] = []
     tasks: list[Task] = []
     targets: list[Target] = []
+    erased: list[Erased] = []
+    """Written by `floorpulse erase` alone, and handed on from revision to revision."""
 
     def entries(self) -> list[tuple[str, str, dict[str, Any]]]:
         """(kind, id, body) of everything in it: the rows of the registry."""
@@ -201,7 +219,7 @@ class Floor(Entry):
         return cls.model_validate(by_kind)
 
 
-KINDS = ("sites", "clients", "teams", "queues", "people", "reason_codes", "tasks", "targets")
+KINDS = ("sites", "clients", "teams", "queues", "people", "reason_codes", "tasks", "targets", "erased")
 
 
 class Registry:
@@ -226,6 +244,13 @@ class Registry:
         for person in floor.people:
             for alias in person.aliases:
                 self._aliases.setdefault((alias.source, alias.id), []).append((alias, person.id))
+        held = {f"{source}:{vendor_id}" for source, vendor_id in self._aliases}
+        self.erased = frozenset(id_ for gone in floor.erased for id_ in (gone.id, *set(gone.vendor_ids()) - held))
+        """Ids of people who were erased: whatever comes of them is refused."""
+
+    def is_erased(self, agent: str) -> bool:
+        """True when the id, as events and panes have it, is that of somebody who was erased."""
+        return agent in self.erased
 
     def team_of(self, agent: str, at_ms: int) -> str:
         """The agent's team at an instant; `''` for none."""
@@ -261,11 +286,16 @@ class Registry:
         return _zone(self.sites.get(site, self.sites[DEFAULT_SITE]).timezone)
 
     def resolve(self, source: str, vendor_id: str, at_ms: int) -> str:
-        """The work id of a vendor's agent id at an instant; `source:id` when nobody knows it."""
+        """
+        The work id of a vendor's agent id at an instant; `source:id` when nobody knows it.
+
+        A work id that was erased is still itself: as `source:id` it would be somebody new.
+        """
         for alias, person in self._aliases.get((source, vendor_id), ()):
             if alias.covers(at_ms):
                 return person
-        return vendor_id if vendor_id in self.people else f"{source}:{vendor_id}"
+        is_known = vendor_id in self.people or vendor_id in self.erased
+        return vendor_id if is_known else f"{source}:{vendor_id}"
 
     def target(self, kpi: str, *subjects: str) -> float | None:
         """The target of a KPI for the first of the subjects that has one, else for all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-DeadReason = Literal["oversize", "invalid", "conflict", "future", "too_late", "rejected_row"]
+DeadReason = Literal["oversize", "invalid", "conflict", "future", "too_late", "rejected_row", "erased"]
 """Why a message is in the dead letters."""
 
 DEAD_REASON_MEANINGS: dict[DeadReason, str] = {
@@ -14,6 +14,7 @@ DEAD_REASON_MEANINGS: dict[DeadReason, str] = {
     "future": "It says that it happened more than 2 minutes after the broker wrote it.",
     "too_late": "It is older than the raw events that are kept, so its minute cannot be folded again.",
     "rejected_row": "A reader could not make an event of a row of a file, or of an event of a request.",
+    "erased": "It came of a person who was erased: where it stood in the log is kept, none of its bytes.",
 }
 
 LOG_EVENT_MEANINGS: dict[str, str] = {
@@ -27,6 +28,9 @@ LOG_EVENT_MEANINGS: dict[str, str] = {
     "gap_accepted": "Records are gone from the log, and a person said to go on without them.",
     "command_refused": "A message on floor.commands could not be read as a command.",
     "revision_loaded": "A worker judges and groups by these revisions of registry and rules from here on.",
+    "command_dropped": "A command was about a person who was erased: nothing comes of it.",
+    "erased_rows_deleted": "Rows of people who were erased had come back, as by a worker thought dead; they are gone.",
+    "erasure_failed": "ClickHouse did not answer while it was looked for rows of erased people; it is tried again.",
     "days_rolled_up": "Days that changed were rolled up into quarter hours.",
     "roll_up_failed": "ClickHouse did not answer while days were rolled up; it is tried again.",
     "schema_applied": "Tables and views were created or replaced.",

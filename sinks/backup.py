@@ -126,7 +126,11 @@ def _slices(client: Client, table: str, partition_key: str) -> Iterator[str]:
 
 
 def _of_table(table: str, source: str, columns: list[str], marks: list[Mark], where: str) -> str:
-    below = f" AND version <= {_limit(marks)}" if table in _PANES else ""
+    below = ""
+    if table in _PANES:
+        below = f" AND version <= {_limit(marks)}"
+    elif table == "erased_events":
+        below = f" AND {_BORN} <= {_limit(marks)}"
     return f"SELECT {', '.join(columns)} FROM {source} WHERE {where}{below}"
 
 

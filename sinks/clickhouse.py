@@ -2,7 +2,8 @@
 The ClickHouse sink: what a flush writes, in the order that makes a crash at any point harmless.
 
 (1) raw events, (2) panes, windows and alert transitions, (3) one INSERT of one block into `subjects`: the changed
-subjects with the partition's own checkpoint. So nothing that a checkpoint stands for is missing.
+subjects with the partition's own checkpoint. So nothing that a checkpoint stands for is missing. (4) What is erased
+goes, once no start needs it any more: whoever starts behind such a checkpoint says again what has to go.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from clickhouse_connect.driver.exceptions import DatabaseError, Error
 
 from schemas.errors import StopWorker, Unavailable
+from sinks.erasure import erase_owned, keep_places
 from sinks.late import late_panes
 from sinks.rows import (
     AGENT_MINUTES,
@@ -72,10 +74,24 @@ class ClickHouseSink:
         windows = (window_row(row, f, _version(f)) for f in flush for row in f.windows)
         self._insert(WINDOWS, windows)
         self._insert(TRANSITIONS, (transition_row(t, version) for f in flush for t, version in f.transitions))
+        for frozen in flush:
+            places = frozen.erasure.places if frozen.erasure else ()
+            keep_places(self._client, frozen.topic, ((frozen.partition, *place) for place in places))
         self._step("before_subjects")
         rows = [subject_row(row, f, _version(f)) for f in flush for row in f.subjects]
         self._insert(SUBJECTS, [*rows, *(checkpoint_row(f) for f in flush)])
         self._step("after_subjects")
+        self._erase(flush)
+
+    def _erase(self, flush: Sequence[Frozen]) -> None:
+        """Delete what these partitions hold of the people that their registry erases."""
+        of: dict[frozenset[str], set[int]] = {}
+        for frozen in flush:
+            if frozen.erasure is not None:
+                of.setdefault(frozen.erasure.ids, set()).add(frozen.partition)
+        for ids, partitions in of.items():
+            erase_owned(self._client, ids, partitions)
+            self._step("after_erasure")
 
     def _write_panes(self, flush: Sequence[Frozen]) -> None:
         agents, queues = pane_rows(

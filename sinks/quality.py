@@ -68,6 +68,12 @@ CHECKS: tuple[Check, ...] = (
         "A changed fact needs a higher revision: mend the source.",
     ),
     Check(
+        "erased",
+        "Of people who were erased",
+        "A source still sends events of somebody who was erased: they are refused, and not kept.",
+        "Take the person out of the source.",
+    ),
+    Check(
         "duplicates",
         "Duplicates",
         "A fact that came again: counted once. Since the floor began, by partition.",

@@ -102,8 +102,15 @@ def _count_differences(client: Client, mark: Mark) -> Iterator[Difference]:
         " AND bitShiftLeft(toUInt64(epoch), 48) + offset <= {limit:UInt64}",
         {"p": mark.partition, "limit": mark.limit},
     )
-    if stored != mark.rows:
-        yield Difference("rows", where, f"{mark.rows} events", f"{stored} in events")
+    erased = _one(
+        client,
+        "SELECT count() FROM erased_events FINAL WHERE topic = {topic:String} AND partition = {p:UInt16}"
+        " AND bitShiftLeft(toUInt64(epoch), 48) + offset <= {limit:UInt64}",
+        {"topic": EVENTS, "p": mark.partition, "limit": mark.limit},
+    )
+    if stored + erased != mark.rows:
+        told = f"{stored} in events" + (f", {erased} in erased_events" if erased else "")
+        yield Difference("rows", where, f"{mark.rows} events", told)
     buried = _one(
         client,
         "SELECT count() FROM dead_letters FINAL WHERE topic = {topic:String} AND partition = {p:Int32}"

@@ -15,9 +15,10 @@ from alerting.rules import RuleSet
 from schemas.errors import Unavailable
 from schemas.topics import CONTRIBUTIONS, EVENTS
 from sinks.clickhouse import ClickHouseSink, Step, sorted_error
+from sinks.erasure import stripped
 from sinks.letters import insert_letters
 from sinks.raw import chunks, look_up
-from sinks.registry import RULES_FILE, load_registry, load_rules_text
+from sinks.registry import RULES_FILE, latest_revision, load_registry, load_rules_text
 from sinks.restore import read_stored, read_subjects
 from streams.core.identity import Known
 from streams.core.log import Checkpoint, Frozen, Revision, Stored
@@ -36,6 +37,8 @@ class ClickHouseStorage:
         self._step = step
         self._local = threading.local()
         self._revisions: dict[tuple[int, int], Revision] = {}
+        self._erased: tuple[int, frozenset[str]] = (0, frozenset())
+        """Revision of the registry, and whom it erases."""
 
     def stored(self, partition: int, epoch: int) -> Stored | None:
         """What is stored of a partition of events."""
@@ -70,16 +73,25 @@ class ClickHouseStorage:
             ClickHouseSink(client, self._step).write(flush)
 
     def write_letters(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Write dead letters."""
+        """Write dead letters: those of people who were erased without their bytes."""
+        erased = self.erased()
         with self._client() as client:
-            insert_letters(client, rows)
+            insert_letters(client, [stripped(row, erased) for row in rows])
+
+    def erased(self) -> frozenset[str]:
+        """The ids of everybody who is erased by now, whatever a partition has heard of it."""
+        with self._client() as client:
+            newest = latest_revision(client, "registry")
+            if newest != self._erased[0]:
+                self._erased = (newest, load_registry(client, newest).erased)
+            return self._erased[1]
 
     def letters_between(self, topic: str, partition: int, after: int, until: int) -> int:
-        """Count dead letters by the offsets that they came from."""
+        """Count dead letters by the offsets that they came from, but those of people who were erased."""
         with self._client() as client:
             found = client.query(
                 "SELECT count() FROM dead_letters FINAL WHERE topic = {topic:String} AND partition = {partition:Int32}"
-                " AND offset > {after:Int64} AND offset <= {until:Int64}",
+                " AND offset > {after:Int64} AND offset <= {until:Int64} AND reason != 'erased'",
                 parameters={"topic": topic, "partition": partition, "after": after, "until": until},
             )
             return int(found.result_rows[0][0])

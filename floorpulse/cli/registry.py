@@ -38,9 +38,10 @@ def apply(
     from floorpulse.wiring import clickhouse_client
     from sinks.registry import load_registry
 
-    floor = read_floor(file)
+    read_floor(file)  # before anything is asked of the floor
     settings = load_settings(data)
     known = load_registry(clickhouse_client(settings))
+    floor = read_floor(file, known.floor)
     floor = with_main(floor, known.floor)
     changes = difference(known.floor, floor)
     for line in changes.lines:

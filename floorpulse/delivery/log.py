@@ -38,14 +38,7 @@ class DeliveryLog:
 
     def marks(self) -> list[Mark]:
         """The newest mark of every message that is still in the log."""
-        consumer = _whole_topic(self._settings, DELIVERIES)
-        try:
-            found: dict[bytes, Mark] = {}
-            for record in _to_the_end(consumer):
-                found[record.key] = Mark.model_validate_json(record.value)
-            return list(found.values())
-        finally:
-            consumer.close()
+        return read_marks(self._settings)
 
     def registry(self) -> Registry:
         """The registry as of now."""
@@ -105,6 +98,21 @@ class DeliveryLog:
         """Leave the group."""
         self._told.close()
         self._registry.close()
+
+
+def read_marks(settings: Settings) -> list[Mark]:
+    """The newest mark of every message that is in `floor.deliveries`, oldest message first."""
+    consumer = _whole_topic(settings, DELIVERIES)
+    try:
+        found: dict[bytes, Mark] = {}
+        for record in _to_the_end(consumer):
+            if record.value is None:
+                found.pop(record.key, None)
+            else:
+                found[record.key] = Mark.model_validate_json(record.value)
+        return list(found.values())
+    finally:
+        consumer.close()
 
 
 def _notice(topic: str, value: bytes) -> Notice | None:

@@ -59,6 +59,8 @@ class Delivery:
         registry = await asyncio.to_thread(self._log.registry)
         notices, unreadable = await asyncio.to_thread(self._log.poll)
         for notice, place in notices:
+            if registry.is_erased(notice.subject.removeprefix("agent:")):
+                continue
             for receiver in receivers_of(self._receivers, registry, notice):
                 self._grouping.add(receiver, notice, place, self._now())
         self._tell_dropped(sum(self._now() - notice.at_ms > LATEST_MS for notice, _ in notices), unreadable)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import structlog
 
 from records.core.ledger import StreamState, answer, fold
 from records.store.base import LedgerStore
@@ -19,9 +21,16 @@ class Ledger:
     Not for several threads. When the ownership of streams ends, `forget` them, or `clear` all.
     """
 
-    def __init__(self, store: LedgerStore, streams_in_memory: int = STREAMS_IN_MEMORY) -> None:
+    def __init__(
+        self,
+        store: LedgerStore,
+        streams_in_memory: int = STREAMS_IN_MEMORY,
+        erased: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
+        """`erased`: the agents who are erased by now; of commands about them nothing comes, not even a refusal."""
         self._store = store
         self._limit = streams_in_memory
+        self._erased = erased
         self._states: OrderedDict[str, StreamState] = OrderedDict()
 
     def handle(self, command: Command, broker_ms: int) -> list[RecordEvent]:
@@ -35,6 +44,7 @@ class Ledger:
         A command that was answered before gets its stored entries again, to be published again. Unavailable: the
         store is away, nothing was decided, the same batch may be handed in again.
         """
+        commands = self._without_erased(commands)
         states = self._loaded({command.stream for command, _ in commands})
         answers: list[RecordEvent] = []
         fresh: list[RecordEvent] = []
@@ -55,6 +65,14 @@ class Ledger:
     def clear(self) -> None:
         """Drop what is known of all streams."""
         self._states.clear()
+
+    def _without_erased(self, commands: Sequence[tuple[Command, int]]) -> list[tuple[Command, int]]:
+        gone = {f"agent:{agent}" for agent in self._erased()}
+        self.forget(gone)
+        kept = [one for one in commands if one[0].stream not in gone]
+        if len(kept) < len(commands):
+            structlog.get_logger(__name__).info("command_dropped", count=len(commands) - len(kept))
+        return kept
 
     def _loaded(self, streams: Collection[str]) -> dict[str, StreamState]:
         states = {stream: self._states[stream] for stream in streams if stream in self._states}

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS events (
     revision UInt32 COMMENT 'A higher revision replaces a lower one of the same (source, id, type)',
     void UInt8 COMMENT '1 when the fact was taken back',
     superseded_by UInt32 DEFAULT 0 COMMENT 'The revision that replaced this row; 0 when none did',
-    payload String COMMENT 'The event as it came, JSON' CODEC(ZSTD(1)),
+    payload String COMMENT 'The event as it came, JSON; the id of somebody else who was erased is erased in it' CODEC(ZSTD(1)),
     content UInt64 COMMENT 'Hash of the fields of the vendor',
     topic LowCardinality(String) COMMENT 'Kafka topic it came from',
     partition UInt16 COMMENT 'Kafka partition',
@@ -208,10 +208,10 @@ ORDER BY (alert, sequence)
 COMMENT 'Each step of each alert';
 
 CREATE TABLE IF NOT EXISTS record_events (
-    stream String COMMENT 'agent:ID, queue:ID, team:ID or alert:ID',
+    stream String COMMENT 'agent:ID, queue:ID, team:ID or alert:ID; erased:HASH where the person was erased',
     sequence UInt32 COMMENT 'Place in the stream, from 1',
     id String COMMENT 'Hash of command and index',
-    kind LowCardinality(String) COMMENT 'What happened: case_opened, session_held, command_refused, ...',
+    kind LowCardinality(String) COMMENT 'What happened: case_opened, session_held, command_refused, ...; erased where only place and hashes are left',
     at DateTime64(3, 'UTC') COMMENT 'When',
     by String COMMENT 'Who: a person, or rule:ID',
     command String COMMENT 'The command it answers',
@@ -227,7 +227,7 @@ COMMENT 'The ledger of coaching cases, notes and what people did about alerts';
 
 CREATE TABLE IF NOT EXISTS registry (
     revision UInt32 COMMENT 'Revision; the highest one holds',
-    kind LowCardinality(String) COMMENT 'sites, clients, teams, queues, people, reason_codes, targets or rules',
+    kind LowCardinality(String) COMMENT 'sites, clients, teams, queues, people, reason_codes, tasks, targets, erased or rules',
     id String COMMENT 'Id within its kind',
     body String COMMENT 'The entry with its validity, JSON',
     applied_at DateTime64(3, 'UTC') COMMENT 'When it was applied',
@@ -262,10 +262,10 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     partition Int32 COMMENT 'Partition it came from; -1 for a row of a file',
     offset Int64 COMMENT 'Offset it came from, or line of the file',
     origin String COMMENT 'File and line, or empty',
-    reason LowCardinality(String) COMMENT 'oversize, invalid, conflict, future, too_late or rejected_row',
+    reason LowCardinality(String) COMMENT 'oversize, invalid, conflict, future, too_late, rejected_row or erased',
     detail String COMMENT 'What was expected, in one line',
     key String COMMENT 'Kafka key',
-    value String COMMENT 'The bytes as they came' CODEC(ZSTD(1)),
+    value String COMMENT 'The bytes as they came; empty where they were of a person who was erased' CODEC(ZSTD(1)),
     ingest UInt64 COMMENT 'Number of the ingest run; 0 for live feeds',
     at DateTime64(3, 'UTC') COMMENT 'When the broker wrote the letter',
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was stored'

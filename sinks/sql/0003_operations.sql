@@ -19,7 +19,7 @@ CREATE OR REPLACE VIEW letters (
     topic LowCardinality(String) COMMENT 'Where it came from: a topic, or file',
     partition Int32 COMMENT 'Partition it came from; -1 for a row of a file',
     offset Int64 COMMENT 'Offset it came from; of a row of a file that of the letter itself',
-    reason LowCardinality(String) COMMENT 'oversize, invalid, conflict, future, too_late or rejected_row',
+    reason LowCardinality(String) COMMENT 'oversize, invalid, conflict, future, too_late, rejected_row or erased',
     source String COMMENT 'The source that the event names, or the file; empty when the bytes name none',
     detail String COMMENT 'What was expected, in one line',
     origin String COMMENT 'File and line, or empty',

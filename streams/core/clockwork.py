@@ -12,6 +12,7 @@ record that brought the jump. Time never goes back.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,14 @@ class Clockwork:
             subject.site = ("", EVER)
         if self.now >= 0:
             self._schedule_closings()
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Let nothing be due, or be said, of subjects that are gone."""
+        for noted in (self.changed, self.slid, self.active):
+            noted.difference_update(keys)
+        self._heap = [due for due in self._heap if due[1] not in keys]
+        heapq.heapify(self._heap)
+        self.unflushed = [step for step in self.unflushed if step[0].subject not in keys]
 
     def dump(self) -> dict[str, Any]:
         """As JSON values, with what else of the engine belongs to the checkpoint."""

@@ -84,11 +84,15 @@ class GroupSums:
         for groups, sums in together.items():
             self._spread(minute, groups, sums)
 
-    def rebuild(self, registry: Registry) -> None:
-        """Make all sums anew by another registry; what changes, or is gone, is sent again."""
+    def make_all(self) -> None:
+        """Have the sums of all resident minutes, with what waits to be spread."""
         self.settle()
         for minute in list(self._unmade):
             self._make(minute)
+
+    def rebuild(self, registry: Registry) -> None:
+        """Make all sums anew by another registry; what changes, or is gone, is sent again."""
+        self.make_all()
         self._known.clear()
         before, self.sums = self.sums, {}
         self._registry = registry

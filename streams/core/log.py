@@ -205,6 +205,16 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """Who is erased by a flush."""
+
+    ids: frozenset[str]
+    """As events and panes have them."""
+    places: tuple[tuple[int, int], ...] = ()
+    """(epoch, offset) of their events that were taken and never written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """Everything that a flush writes for one partition up to `checkpoint.boundary`."""
 
@@ -220,6 +230,8 @@ class Frozen:
     transitions: list[tuple[Transition, int]]
     subjects: list[SubjectRow]
     checkpoint: Checkpoint
+    erasure: Erasure | None = None
+    """Whose rows of this partition are to go, once the checkpoint stands that needs them no more."""
 
     @property
     def hop(self) -> int:

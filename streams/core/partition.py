@@ -18,6 +18,7 @@ from schemas.registry import Registry
 from schemas.times import DAY_MS, MINUTE_MS, day_start, from_ms, minute_of, to_ms
 from schemas.topics import EVENTS
 from streams.core.clockwork import Clockwork
+from streams.core.erasing import Erasing
 from streams.core.groups_of import GroupSums
 from streams.core.identity import ELSEWHERE, Known, Remembered, joined, newest_of, prior_of, standing
 from streams.core.log import (
@@ -82,6 +83,7 @@ class PartitionEngine:
         self.judge = judge
         self.spreading = Spreading(self)
         self.time = Clockwork(self)
+        self.erasing = Erasing(self)
 
     @property
     def clock(self) -> int:
@@ -145,6 +147,11 @@ class PartitionEngine:
         return asked | set(STANDARD_WINDOWS)
 
     def _take(self, event: FloorEvent, item: Item) -> None:
+        if self.erasing.keys:
+            if event.subject in self.erasing.keys:
+                self._refuse(event, item)
+                return
+            item = self.erasing.unnamed(event, item)
         at = event.at_ms
         is_plan = type(event) is ShiftPlanned
         if at > item.broker_ms + (RETENTION_MS if is_plan else FUTURE_MS):
@@ -163,6 +170,13 @@ class PartitionEngine:
             self._bury(item, "conflict", f"id: {event.id} of {event.source} came before with other content")
         else:
             self._accept(event, item, known if verdict != "new" else None, is_newest=verdict != "older")
+
+    def _refuse(self, event: FloorEvent, item: Item) -> None:
+        """Keep nothing of an event of somebody who was erased; what it corrects of somebody else counts no more."""
+        if event.revision > 0:
+            self._give_up(event.identity, event.revision, item)
+            self._ask_others(event)
+        self._bury(item, "erased", "")
 
     def _accept(self, event: FloorEvent, item: Item, known: Known | None, *, is_newest: bool) -> None:
         at = event.at_ms
@@ -203,8 +217,11 @@ class PartitionEngine:
         self.take_back(old, known, event.revision)
 
     def take_back(self, old: FloorEvent, known: Known, by_revision: int) -> None:
-        """Unfold an event that a higher revision replaced, and mark its row."""
-        item = Item(known.offset, known.broker_ms, known.payload, b"", old, content=known.content, ingest=known.ingest)
+        """Unfold an event that a higher revision replaced, and mark its row; nothing of somebody who was erased."""
+        if old.subject in self.erasing.keys:
+            return
+        payload = self.erasing.payload(known.payload)
+        item = Item(known.offset, known.broker_ms, payload, b"", old, content=known.content, ingest=known.ingest)
         self.events.append(event_row(old, item, by_revision, self.version, known.epoch))
         if old.void:
             return
@@ -235,6 +252,7 @@ class PartitionEngine:
         """Another registry moves minutes between groups; other rules may want other windows and end episodes."""
         if revision.registry is not self.registry:
             self.registry = revision.registry
+            self.erasing.erase()
             self.time.registry_changed()
             self.groups.rebuild(self.registry)
         self.judge = revision.first
@@ -254,7 +272,7 @@ class PartitionEngine:
         if record.moved is not None:
             self._give_up(joined(*record.moved), record.revision, item)
             return
-        if record.subject is None or record.from_at is None or record.to_at is None:
+        if not (record.subject and record.from_at and record.to_at) or record.subject in self.erasing.keys:
             return
         first, last = minute_of(to_ms(record.from_at)), minute_of(to_ms(record.to_at) - 1)
         self.subject(record.subject).late.update(range(first, last + 1))
@@ -265,7 +283,7 @@ class PartitionEngine:
         if known is None or known.partition != self.partition or known.revision >= revision:
             return
         old = decode(known.payload)
-        if not is_control(old):
+        if not is_control(old) and old.subject not in self.erasing.keys:
             self.take_back(old, known, revision)
             gone = Known(ELSEWHERE, item.offset, revision, 0, known.at_ms, known.payload)
             self.remembered.put(identity, gone)
@@ -275,7 +293,8 @@ class PartitionEngine:
 
     def _bury(self, item: Item, reason: str, detail: str) -> None:
         self.dead += 1
-        self.out.letters.append(Letter(item.offset, reason, detail, item.key, item.payload, item.ingest))
+        letter = Letter(item.offset, reason, detail, item.key, item.payload, item.ingest)
+        self.out.letters.append(self.erasing.stripped(letter))
 
     def take_outbox(self) -> Outbox:
         """What is to be produced since the last call; the transitions also go into the next flush."""
@@ -298,8 +317,9 @@ class PartitionEngine:
         events, self.events = self.events, []
         transitions, self.time.unflushed = self.time.unflushed, []
         return Frozen(
-            EVENTS, self.partition, self.epoch, events, panes, late, windows, transitions, subjects, self.checkpoint()
-        )
+            EVENTS, self.partition, self.epoch, events, panes, late, windows, transitions, subjects, self.checkpoint(),
+            self.erasing.take(),
+        )  # fmt: skip
 
     def _freeze_windows(self) -> list[WindowRow]:
         rows = []
@@ -319,6 +339,7 @@ class PartitionEngine:
 
     def load(self, stored: Stored) -> None:
         """Set the state of the log up to the stored checkpoint; the registry and the judge must be of its revisions."""
+        stored = self.erasing.without(stored)
         checkpoint = stored.checkpoint
         self.boundary, self.rows = checkpoint.boundary, checkpoint.rows
         self.duplicates, self.dead, self.controls = checkpoint.duplicates, checkpoint.dead, checkpoint.controls

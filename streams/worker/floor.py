@@ -240,7 +240,7 @@ class Floor:
     def _apply(self, partition: int, engine: PartitionEngine, item: Item) -> None:
         dead = engine.dead
         engine.apply(item)
-        if engine.dead != dead:
+        if engine.dead != dead and engine.out.letters[-1].reason != "erased":
             self._buried(partition, engine, item)
 
     def _buried(self, partition: int, engine: PartitionEngine, item: Item) -> None:

@@ -34,7 +34,11 @@ class Storage(Protocol):
         """Write dead letters, in the columns of `sinks.dead_letters`."""
 
     def letters_between(self, topic: str, partition: int, after: int, until: int) -> int:
-        """How many dead letters are stored of the offsets after one and up to another."""
+        """
+        How many dead letters are stored of the offsets after one and up to another.
+
+        Those of people who were erased do not count: their source is not bad.
+        """
 
     def accept_gap(self, topic: str, partition: int, first: int, last: int) -> None:
         """Record that a person accepted that these offsets are missing."""

@@ -9,7 +9,8 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -24,7 +25,7 @@ from floorpulse.delivery.grouping import Place
 from floorpulse.delivery.messages import Mark, Message, Notice, message_of
 from floorpulse.delivery.process import Delivery
 from schemas.errors import Unavailable
-from schemas.registry import Floor, Registry, Team
+from schemas.registry import Erased, Floor, Registry, Team
 
 NOW_MS = 1_772_452_800_000
 KEY = b"a secret of the receiver"
@@ -251,6 +252,27 @@ async def test_what_was_marked_as_sent_is_not_sent_again(http: aiohttp.ClientSes
         await one_life(log, http, url, lambda: len(log.committed) > 12)
 
     assert len(hook.bodies) == 1
+
+
+class FakeLogOfErased(FakeLog):
+    """Kafka of a floor that erased an agent."""
+
+    def registry(self) -> Registry:
+        gone = Erased(id="gone", at=datetime(2026, 3, 2, tzinfo=UTC))
+        return Registry(Floor(teams=[Team(id="t1", lead="lead-1")], erased=[gone]))
+
+
+async def test_nobody_is_told_of_somebody_who_was_erased(http: aiohttp.ClientSession) -> None:
+    """What still stands in the log of them is read and left; what is told of others goes out."""
+    theirs = replace(notice("a"), subject="agent:gone")
+    hook, log = open_hook(), FakeLogOfErased(theirs, notice("b"))
+
+    async with served(hook) as url:
+        await one_life(log, http, url, lambda: len(log.written) == 1 and hook.bodies)
+
+    told = [told["id"] for mark in log.written.values() for told in mark.message.notices]
+    assert told == ["b"]
+    assert log.found == []
 
 
 async def test_nothing_is_committed_before_it_is_claimed(http: aiohttp.ClientSession) -> None:

@@ -143,8 +143,12 @@ ROWS: tuple[Row, ...] = (
          "tests/web/test_pages.py::test_a_stale_version_is_refused_and_what_was_typed_stays"),
     ),
     Row(
-        "F24", "a person is erased while events of them are under way", "no row comes back", (),
-        "Not shown: nothing erases a person yet.",
+        "F24", "a person is erased while events of them are under way, and the worker dies around it",
+        "no row comes back: every column of every table is looked through",
+        ("tests/faults/test_erasure.py::test_no_row_of_an_erased_person_comes_back",
+         "tests/streams/test_erasing.py::test_nothing_of_an_erased_person_is_left_or_comes_back",
+         "tests/sinks/test_erasure.py::test_what_a_worker_thought_dead_writes_is_swept"),
+        "Kafka keeps what it has until its retention is over.",
     ),
 )  # fmt: skip
 

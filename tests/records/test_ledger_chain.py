@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -17,6 +18,7 @@ from schemas.records import (
     RecordEvent,
     case_id,
     decode_command,
+    erased_stream,
     open_command,
 )
 from schemas.times import to_ms
@@ -164,3 +166,29 @@ def test_a_message_that_is_no_command_names_the_field(message: bytes, place: str
     """It goes to the dead letters with its reason."""
     with pytest.raises(InvalidEvent, match=f"invalid: {place}: "):
         decode_command(message)
+
+
+def stripped(entry: RecordEvent, **kept: object) -> RecordEvent:
+    """What an erasure leaves of an entry."""
+    nothing = {"id": "", "by": "", "command": "", "record": "", "version": 0, "body": {}}
+    return entry.model_copy(update={**nothing, "stream": erased_stream(entry.stream), "kind": "erased", **kept})
+
+
+def test_a_chain_holds_without_the_content_of_somebody_erased() -> None:
+    """Places and hashes are enough; a place that is missing, or any content, breaks it as ever."""
+    entries = sorted({entry.sequence: entry for entry in fold_story()}.values(), key=lambda entry: entry.sequence)
+    left = [stripped(entry) for entry in entries]
+
+    assert len(left) > 2
+    assert broken_at(left) is None
+    assert broken_at(left[:1] + left[2:]) == 2
+    assert broken_at([left[0], stripped(entries[1], by="somebody"), *left[2:]]) == 2
+    assert broken_at([left[0], stripped(entries[1], stream="agent:a1"), *left[2:]]) == 2
+
+
+def fold_story() -> Iterator[RecordEvent]:
+    """The answers to the story."""
+    state = StreamState("agent:a1")
+    for command in story():
+        state, answered = answer(state, command, NOON_MS)
+        yield from answered

@@ -219,3 +219,26 @@ def test_a_stream_that_was_given_up_is_loaded_again(drop: Any, agent: str) -> No
     [comment] = ledger.handle(step(agent, "comment_case", text="later"), NOON_MS)
 
     assert (comment.sequence, comment.version) == (3, 3)
+
+
+def test_of_a_command_about_somebody_erased_nothing_comes() -> None:
+    """Neither an entry nor a refusal, whatever is remembered of the stream; the commands of others are decided."""
+    store, erased = MemoryLedgerStore(), set[str]()
+    ledger = Ledger(store, erased=lambda: erased)
+    theirs, others = open_command(fired(), "coaching"), open_command(fired(subject="agent:a2"), "coaching")
+    assert theirs is not None
+    assert others is not None
+    ledger.handle(theirs, NOON_MS)
+    before = store.load(["agent:a1"])
+    erased.add("a1")
+    comment = COMMAND_ADAPTER.validate_python(
+        {
+            "id": "k", "stream": "agent:a1", "record": case_id("alert-1"), "by": "lead-1", "kind": "comment_case",
+            "body": {"text": "about them"},
+        }
+    )  # fmt: skip
+
+    answers = ledger.handle_all([(comment, NOON_MS), (others, NOON_MS)])
+
+    assert [entry.stream for entry in answers] == ["agent:a2"]
+    assert store.load(["agent:a1"]) == before

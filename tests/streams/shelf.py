@@ -41,6 +41,8 @@ class Shelf:
             place = (key, minute, cell)
             if place not in self.panes or self.panes[place].version <= pane.version:
                 self.panes[place] = pane
+        if frozen.erasure is not None:
+            self._erase({f"agent:{agent}" for agent in frozen.erasure.ids})
         if subjects:
             self.bodies |= {row.subject: json.dumps(row.body) for row in frozen.subjects}
             mark = frozen.checkpoint
@@ -63,6 +65,11 @@ class Shelf:
             panes += self._fold_again(key, {minute}, limit, mark.clock_ms)
         bodies = {key: json.loads(body) for key, body in self.bodies.items()}
         return Stored(mark, bodies, packed_by_minute(panes), self._known(limit), -1)
+
+    def _erase(self, keys: set[str]) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if row.subject not in keys}
+        self.panes = {key: pane for key, pane in self.panes.items() if key[0] not in keys}
+        self.bodies = {key: body for key, body in self.bodies.items() if key not in keys}
 
     def look_up(self, identity: str) -> list[Known]:
         """All rows of a fact."""

@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from schemas.errors import StopWorker
 from schemas.events import encode
+from schemas.registry import Floor as Roster
+from schemas.registry import Registry
 from schemas.topics import CONTRIBUTIONS, EVENTS
 from streams.core.log import Checkpoint, Stored
 from streams.worker.burials import Burials
@@ -153,3 +155,14 @@ def test_only_dead_letters_are_dead(bench: Bench) -> None:
 
     for round_ in range(300):
         burials.note(PLACE, 10 + 60 * round_, round_, "invalid")
+
+
+async def test_what_comes_of_erased_people_stops_nobody(bench: Bench) -> None:
+    """Their source sends good events, that must not be kept: a hundred of them in a row are no sign of rubbish."""
+    gone = Roster.model_validate({"erased": [{"id": "a1", "at": "2026-03-02T08:00:00Z"}]})
+    bench.hops.engines[0] = new_engine(event_clock=False, registry=Registry(gone, 1))
+
+    bench.put("g" * 150)
+    await bench.fold()
+
+    assert bench.hops.engines[0].dead == 150

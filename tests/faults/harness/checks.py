@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from records.core.chain import broken_at
+from records.core.chain import broken_at, is_erased
 from schemas.alerts import Transition
+from schemas.erasure import unnamed_payload
 from schemas.panes import Sums
 from schemas.records import RecordEvent
 from schemas.times import MINUTE_MS
@@ -84,6 +85,10 @@ def _conserved(e: Evidence) -> Iterator[str]:
             yield f"missing in dead letters: {_name(place)}, expected {reason}, found {letters.get(place)}"
     for place in rows.keys() & letters.keys():
         yield f"in both events and dead letters: {_name(place)}"
+    places = _places(e.client)
+    yield from (f"place not kept of an erased event: {_name(place)}" for place in e.fates.places - places)
+    yield from (f"kept as the place of an erased event: {_name(place)}" for place in places - e.fates.places)
+    yield from (f"erased and there all the same: {_name(place)}" for place in places & (rows.keys() | letters.keys()))
 
 
 def _not_invented(e: Evidence) -> Iterator[str]:
@@ -92,13 +97,17 @@ def _not_invented(e: Evidence) -> Iterator[str]:
     for place, payload in _rows(e.client).items():
         if place not in e.fates.stored and place not in e.fates.either:
             yield f"in events and should not be: {_name(place)} {payload[:80]!r}"
-        elif values[place] != payload:
+        elif unnamed_payload(values[place], e.fates.erased) != payload:
             yield f"other bytes in events: {_name(place)} {payload[:80]!r}"
     for place, (reason, payload) in _letters(e.client).items():
         if place not in e.fates.letters:
             yield f"in dead letters and should not be: {_name(place)} {reason} {payload[:80]!r}"
-        elif values[place] != payload:
+        elif (b"" if _is_of_erased(values[place], e.fates) else values[place]) != payload:
             yield f"other bytes in dead letters: {_name(place)}"
+
+
+def _is_of_erased(value: bytes, fates: Fates) -> bool:
+    return any(agent.encode() in value for agent in fates.erased)
 
 
 def _panes_equal(e: Evidence) -> Iterator[str]:
@@ -132,6 +141,8 @@ def _alerts_right(e: Evidence) -> Iterator[str]:
     copies: dict[tuple[str, int], set[bytes]] = defaultdict(set)
     for message in e.alerts:
         said = json.loads(message.value)
+        if said["subject"].removeprefix("agent:") in e.fates.erased:
+            continue
         copies[said["alert"], said["sequence"]].add(message.value)
     rows = e.client.query(
         "SELECT alert, sequence, state, reason, rule, subject, toUnixTimestamp64Milli(started_at)"
@@ -219,7 +230,9 @@ def _records_right(e: Evidence) -> Iterator[str]:
     yield from (f"a case of an alert that never fired: {alert}" for alert in opened if (alert,) not in firing)
     published = {json.loads(message.value)["id"] for message in e.record_events}
     yield from (
-        f"never published: entry {entry.id} of {entry.stream}" for entry in entries if entry.id not in published
+        f"never published: entry {entry.id} of {entry.stream}"
+        for entry in entries
+        if entry.id not in published and not is_erased(entry)
     )
 
 
@@ -269,6 +282,11 @@ CHECKS = {
 def _rows(client: Client) -> dict[Place, bytes]:
     found = client.query("SELECT partition, offset, hex(payload) FROM events FINAL").result_rows
     return {(int(partition), int(offset)): bytes.fromhex(payload) for partition, offset, payload in found}
+
+
+def _places(client: Client) -> set[Place]:
+    found = client.query("SELECT partition, offset FROM erased_events FINAL").result_rows
+    return {(int(partition), int(offset)) for partition, offset in found}
 
 
 def _letters(client: Client) -> dict[Place, tuple[str, bytes]]:

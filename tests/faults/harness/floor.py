@@ -13,7 +13,9 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.errors import KafkaError
 
+from floorpulse.clock import utc_now
 from floorpulse.drain import HOPS, Hop, missing, stored_offsets
+from floorpulse.erasure import who, without
 from floorpulse.offsets import admin_client, committed_offsets, end_offsets
 from floorpulse.publish import publish_registry, publish_rules
 from floorpulse.settings import Settings
@@ -23,6 +25,7 @@ from schemas.events import encode
 from schemas.registry import DEFAULT_SITE, Floor, Site
 from schemas.times import MINUTE_MS, from_ms
 from schemas.topics import ALERTS, CONTRIBUTIONS, EVENTS, RECORD_EVENTS, TOPICS, WORKER_GROUP
+from sinks.registry import load_registry
 from sinks.schema import apply_schema
 from sinks.topics import apply_topics, topic_states
 from tests.faults.harness.checks import Evidence, Violation, violations
@@ -68,6 +71,8 @@ class FaultFloor:
         self._proxy = proxy
         self.away_ms = round(away_s * 1000)
         self.rules_changed = False
+        self.erased: dict[str, int] = {}
+        """Agents who are erased, with the revision that says so."""
         self.ledger = Ledger()
         self.workers: dict[str, Part] = {}
         self.deaths = 0
@@ -118,6 +123,12 @@ class FaultFloor:
         """Send, and wait for the broker's word."""
         self.ledger.send(self.producer, sendings)
 
+    def erase(self, agent: str) -> None:
+        """Say that an agent is erased, as `floorpulse erase` does before it waits for anybody."""
+        registry = load_registry(self.client)
+        gone = who(self.client, registry, agent, utc_now())
+        self.erased[agent] = publish_registry(self.settings, without(registry.floor, gone), "tests")
+
     def tick(self, at_ms: int) -> None:
         """Say to every partition that time has come to an instant."""
         for partition in sorted(self.producer.partitions_for(EVENTS)):
@@ -150,7 +161,7 @@ class FaultFloor:
         self.stop_workers()
         bootstrap = self.settings.kafka_bootstrap
         log = self._log()
-        fates = Reader(log, self.ledger.intents(), event_clock=self.event_clock).fates
+        fates = Reader(log, self.ledger.intents(), event_clock=self.event_clock, erased=self.erased).fates
         expected = alerts_expected(fates, away_ms=self.away_ms, event_clock=self.event_clock)
         end = end_offsets(self._admin, CONTRIBUTIONS)[0]
         return violations(

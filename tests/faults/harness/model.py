@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -52,6 +52,10 @@ class Fates:
     """Partition -> the time that it has reached."""
     facts: list[tuple[int, Sent]] = field(default_factory=list)
     """(partition, fact) of everything that was taken."""
+    erased: frozenset[str] = frozenset()
+    """Agents who are erased."""
+    places: set[Place] = field(default_factory=set)
+    """Of their events that were taken: nothing else is left of these."""
 
     @property
     def clock_ms(self) -> int:
@@ -66,9 +70,23 @@ class Fates:
 class Reader:
     """Goes through a log once."""
 
-    def __init__(self, log: Sequence[Message], intents: dict[bytes, Sending], *, event_clock: bool) -> None:
-        """`intents`: what each value is meant to be; whatever is not in it must be a control record."""
-        self.fates = Fates()
+    def __init__(
+        self,
+        log: Sequence[Message],
+        intents: dict[bytes, Sending],
+        *,
+        event_clock: bool,
+        erased: Mapping[str, int] | None = None,
+    ) -> None:
+        """
+        `intents`: what each value is meant to be; whatever is not in it must be a control record.
+
+        `erased`: agents of whom everything comes once and in order, with the revision that erases them.
+        """
+        self._erased = dict(erased or {})
+        self.fates = Fates(erased=frozenset(self._erased))
+        self._revisions: dict[int, int] = {}
+        """Partition -> the revision of the registry that it has come to."""
         self._intents, self._event_clock = intents, event_clock
         self._known: dict[tuple[int, Identity], tuple[int, bytes]] = {}
         self._homes: dict[Identity, set[int]] = defaultdict(set)
@@ -81,20 +99,42 @@ class Reader:
             if not event_clock:
                 self._advance(message.partition, message.broker_ms)
             self._read(message)
+        self._forget_erased()
+
+    def _forget_erased(self) -> None:
+        """What was taken of them before they were erased is a place in the log, and counts for nothing."""
+        fates = self.fates
+        for place, message in list(fates.stored.items()):
+            sending = self._intents[message.value]
+            if sending.event is not None and self._is_erased(sending.event):
+                del fates.stored[place]
+                fates.places.add(place)
+        fates.facts = [(partition, sent) for partition, sent in fates.facts if not self._is_erased(sent.event)]
+
+    def _is_erased(self, event: FloorEvent) -> bool:
+        return subject_of(event).removeprefix("agent:") in self._erased
 
     def _read(self, message: Message) -> None:
         sending = self._intents.get(message.value)
         if sending is None:
             self._control(message)
+        elif sending.event is not None and self._is_refused(message.partition, sending.event):
+            self.fates.letters[message.place] = ("erased", message)
         elif sending.event is None or sending.intent == "future":
             self.fates.letters[message.place] = (sending.reason, message)
         else:
             self._fact(message, sending.event)
 
+    def _is_refused(self, partition: int, event: FloorEvent) -> bool:
+        since = self._erased.get(subject_of(event).removeprefix("agent:"))
+        return since is not None and self._revisions.get(partition, 0) >= since
+
     def _control(self, message: Message) -> None:
         said = json.loads(message.value)
         assert said["type"] in CONTROL_TYPES, f"nobody sent {message.value[:100]!r}"
         self.fates.controls[message.partition] += 1
+        if said["type"] == "registry_changed":
+            self._revisions[message.partition] = said["revision"]
         if self._event_clock and said["type"] in {"ticked", "input_ended"}:
             self._advance(message.partition, round(datetime.fromisoformat(said["at"]).timestamp() * 1000))
 

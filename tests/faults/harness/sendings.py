@@ -113,6 +113,13 @@ class Feed:
         self._number += 1
         return self._made(StateChanged(**self._head(at_ms), agent=agent, state=state))
 
+    def given_to(self, agent: str) -> Sending:
+        """A contact that a queue gave to an agent, now: an event of the queue that names somebody."""
+        self._number += 1
+        contact = f"c{self._number}"
+        event = ContactAnswered(**self._head(), contact=contact, queue="sales", agent=agent, waited_s=19.9)
+        return self._made(event)
+
     def _next(self) -> Sending:
         self._number += 1
         chance = Random(f"{self._seed}:{self._number}")
