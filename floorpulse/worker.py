@@ -39,7 +39,7 @@ def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
     serve_metrics(address, metrics, lambda: "" if app.keeper.hops.engines else "no partition is assigned yet")
     log = structlog.get_logger(__name__)
     start_housekeeping(lambda: clickhouse_client(settings))
-    log.info("worker_started", worker=name, clock=settings.clock)
+    log.info("worker_started", worker=name, clock=settings.clock, compiled=_is_compiled())
     try:
         run_app(app)
     except SystemExit as stop:
@@ -51,6 +51,13 @@ def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
     except BaseException as error:
         log.exception("worker_failed", error_type=type(error).__name__)
         os._exit(EXIT_FAILED)
+
+
+def _is_compiled() -> bool:
+    """True where the engine is machine code (docs/grow.md)."""
+    from streams.core import partition
+
+    return not partition.__file__.endswith(".py")
 
 
 def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, CollectorRegistry]:
