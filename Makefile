@@ -33,7 +33,7 @@ lint: $(READY)
 
 # Two files at a time: whole floors wait for half of their time, for what was killed to come back.
 test: lint
-	@$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadgroup --no-loadscope-reorder)
+	@$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
 soak: $(READY)
 	@$(BIN)/pytest tests/faults --soak $(ARGS)

@@ -24,13 +24,6 @@ from floorpulse.wiring import clickhouse_client
 Wait = Callable[[Callable[[], object]], None]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of a file in one process, as their fixtures are dear; those that share a floor name their group."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
 def _wait_until(condition: Callable[[], object], within_s: float = 30.0) -> None:
     deadline = time.monotonic() + within_s
     pause = threading.Event()

@@ -51,9 +51,9 @@ def february() -> Path:
     return file
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def february_floor(tmp_path_factory: pytest.TempPathFactory, february: Path) -> Iterator[WholeFloor]:
-    """The month, sent once while the worker is killed five times, and once more; for all tests that read it."""
+    """The month, sent once while the worker is killed five times, and once more."""
     with _floors(tmp_path_factory) as make:
         floor = make("--clock", "event", *FEBRUARY_ZONE)
         _ingest_with_kills(floor, february)

@@ -2,7 +2,7 @@
 The golden examples of reference/kpis.md §5, each by the catalogue over the engine's panes and by the SQL views.
 
 Adherence and conformance (75 %, 100 %) stand in tests/streams/test_adherence.py, the service level of the real month
-in tests/acceptance/test_february_cells.py.
+in tests/acceptance/test_february.py.
 """
 
 from __future__ import annotations
