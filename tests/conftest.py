@@ -8,8 +8,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
@@ -20,6 +21,10 @@ from floorpulse.embedded.parts import answers_http
 from floorpulse.embedded.ports import PortClaims
 from floorpulse.settings import TOKEN_FILE, Settings
 from floorpulse.wiring import clickhouse_client
+from sinks.schema import apply_schema
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 Wait = Callable[[Callable[[], object]], None]
 
@@ -105,6 +110,64 @@ def _own_database(settings: Settings) -> Iterator[Settings]:
     finally:
         client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
         client.close()
+
+
+class Schemas:
+    """
+    Databases with the whole schema and no row, lent to one test or file at a time and emptied after it.
+
+    Making one takes as long as many a test does.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """None is there yet."""
+        self._settings = settings
+        self._free: list[str] = []
+        self._columns: list[tuple[str, ...]] = []
+
+    @contextmanager
+    def lent(self) -> Iterator[Settings]:
+        """Settings of a store with such a database; whoever changes the schema itself makes one of its own."""
+        name = self._free.pop() if self._free else self._made()
+        yield self._settings.model_copy(update={"clickhouse_database": name})
+        with closing(clickhouse_client(self._settings, database=name)) as client:
+            assert _columns_of(client) == self._columns, "the schema was changed: `own_database` is for that"
+            sql = "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
+            for (table,) in client.query(sql).result_rows:
+                client.command(f"TRUNCATE TABLE `{table}` SYNC")
+        self._free.append(name)
+
+    def _made(self) -> str:
+        name = f"whole_{uuid.uuid4().hex}"
+        with closing(clickhouse_client(self._settings, database="default")) as client:
+            apply_schema(client, name)
+            self._columns = _columns_of(client)
+        return name
+
+
+def _columns_of(client: Client) -> list[tuple[str, ...]]:
+    sql = "SELECT table, name, type FROM system.columns WHERE database = currentDatabase() ORDER BY ALL"
+    return [tuple(row) for row in client.query(sql).result_rows]
+
+
+@pytest.fixture(scope="session")
+def schemas(clickhouse: Settings) -> Schemas:
+    """Lends databases of the session's store."""
+    return Schemas(clickhouse)
+
+
+@pytest.fixture
+def own_schema(schemas: Schemas) -> Iterator[Settings]:
+    """The session's store with a database that has the whole schema, no row, and only this test."""
+    with schemas.lent() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def shared_schema(schemas: Schemas) -> Iterator[Client]:
+    """A client on a database with the whole schema and no row, for the tests of one file."""
+    with schemas.lent() as settings, closing(clickhouse_client(settings)) as client:
+        yield client
 
 
 @pytest.fixture

@@ -91,6 +91,13 @@ def run_on_store(run: Run, own_database: Settings, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
+def run_on_schema(run: Run, own_schema: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs commands on a store whose database has the whole schema and no row."""
+    point_at(own_schema, monkeypatch)
+    return run
+
+
+@pytest.fixture
 def run_on_floor(run: Run, own_floor: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs commands on a Kafka and a store with an empty database."""
     point_at(own_floor, monkeypatch)

@@ -20,16 +20,15 @@ AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
 @pytest.fixture
-def quality(run_on_store: Run, own_database: Settings) -> Run:
+def quality(run_on_schema: Run, own_schema: Settings) -> Run:
     """The command on a store with a dead letter of each of two days."""
-    run_on_store("schema", "apply")
     rows = [["floor.events", 0, day, "future", AT + timedelta(days=day)] for day in range(2)]
     names = ["topic", "partition", "offset", "reason", "at"]
-    client = clickhouse_client(own_database)
+    client = clickhouse_client(own_schema)
     client.insert("dead_letters", rows, column_names=names)
     clock = [["floor.events:0", 1, "partition", AT + timedelta(days=3), -1, '{"base":0}']]
     client.insert("subjects", clock, column_names=["subject", "hop", "kind", "clock", "boundary", "body"])
-    return lambda *arguments: run_on_store("data-quality", *arguments)
+    return lambda *arguments: run_on_schema("data-quality", *arguments)
 
 
 def test_every_check_is_told_with_its_rule_and_what_to_do(quality: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,8 @@ from schemas.errors import InputError
 from schemas.times import HOUR_MS, from_ms
 from schemas.topics import EVENTS
 from sinks.letters import StoredLetter
-from tests.cli.conftest import Ended, Run
+from tests.cli.conftest import Ended, Run, point_at
+from tests.conftest import Schemas
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EVENT = b'{"type":"contact_offered","source":"acd","id":"c1","at":"2026-03-02T08:00:00Z","contact":"c1","queue":"q"}'
@@ -29,18 +30,36 @@ COLUMNS = ["topic", "partition", "offset", "origin", "reason", "detail", "key", 
 Bury = Callable[..., None]
 
 
+@pytest.fixture(scope="module")
+def prepared(schemas: Schemas, kafka_bootstrap: str) -> Iterator[Settings]:
+    """A floor that is prepared: nothing here changes more of it than the letters and what was sent again."""
+    with schemas.lent() as settings:
+        floor = settings.model_copy(update={"kafka_bootstrap": kafka_bootstrap})
+        prepare(floor)
+        yield floor
+
+
 @pytest.fixture
-def bury(run_on_floor: Run, own_floor: Settings) -> Bury:
-    """Stores a dead letter of a floor that is prepared."""
-    prepare(own_floor)
-    client = clickhouse_client(own_floor)
+def run_there(run: Run, prepared: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs commands on that floor."""
+    point_at(prepared, monkeypatch)
+    return run
+
+
+@pytest.fixture
+def bury(prepared: Settings) -> Iterator[Bury]:
+    """Stores a dead letter of that floor, which has none before and after."""
+    client = clickhouse_client(prepared)
 
     def put(offset: int, value: bytes = EVENT, **change: Any) -> None:
         row = {"topic": EVENTS, "partition": 1, "offset": offset, "origin": "", "reason": "invalid", "detail": "x"}
         row |= {"key": "queue:q", "value": value, "ingest": 7, "at": utc_now() - timedelta(hours=1)}
         client.insert("dead_letters", [list((row | change).values())], column_names=COLUMNS)
 
-    return put
+    yield put
+    for table in ("dead_letters", "redrives"):
+        client.command(f"TRUNCATE TABLE {table} SYNC")
+    client.close()
 
 
 def sent(settings: Settings) -> list[tuple[Any, ...]]:
@@ -59,84 +78,84 @@ def record_at(settings: Settings, partition: int, offset: int) -> Any:
     return found
 
 
-def test_a_letter_is_sent_again_as_it_was(bury: Bury, run_on_floor: Run, own_floor: Settings) -> None:
+def test_a_letter_is_sent_again_as_it_was(bury: Bury, run_there: Run, prepared: Settings) -> None:
     """Its bytes, its key, the number of its ingest; a header names where it comes from."""
     bury(41)
 
-    ended = run_on_floor("dead-letters", "redrive")
+    ended = run_there("dead-letters", "redrive")
 
     assert (ended.code, ended.err.splitlines()[-1]) == (0, "sent 1 letter again")
-    ((_, partition, offset),) = sent(own_floor)
-    record = record_at(own_floor, partition, offset)
+    ((_, partition, offset),) = sent(prepared)
+    record = record_at(prepared, partition, offset)
     assert (record.value, record.key) == (EVENT, b"queue:q")
     assert dict(record.headers) == {"redriven-from": b"floor.events:1:41", "ingest": b"7"}
 
 
-def test_it_is_sent_once_unless_asked_again(bury: Bury, run_on_floor: Run, own_floor: Settings) -> None:
+def test_it_is_sent_once_unless_asked_again(bury: Bury, run_there: Run, prepared: Settings) -> None:
     """The second run finds nothing; --again sends it once more, and each time is on record."""
     bury(41)
 
-    said = [run_on_floor("dead-letters", "redrive", *more).err.splitlines()[-1] for more in ([], [], ["--again"])]
+    said = [run_there("dead-letters", "redrive", *more).err.splitlines()[-1] for more in ([], [], ["--again"])]
 
     assert said == ["sent 1 letter again", "sent 0 letters again", "sent 1 letter again"]
-    assert [row[0] for row in sent(own_floor)] == [41, 41]
+    assert [row[0] for row in sent(prepared)] == [41, 41]
 
 
-def test_a_letter_without_key_goes_to_its_partition(bury: Bury, run_on_floor: Run, own_floor: Settings) -> None:
+def test_a_letter_without_key_goes_to_its_partition(bury: Bury, run_there: Run, prepared: Settings) -> None:
     """Where Kafka has nothing to choose by."""
     bury(5, key="", partition=2)
 
-    run_on_floor("dead-letters", "redrive", "floor.events:2:5")
+    run_there("dead-letters", "redrive", "floor.events:2:5")
 
-    ((_, partition, offset),) = sent(own_floor)
-    assert (partition, record_at(own_floor, partition, offset).key) == (2, None)
+    ((_, partition, offset),) = sent(prepared)
+    assert (partition, record_at(prepared, partition, offset).key) == (2, None)
 
 
-def test_a_dry_run_sends_nothing(bury: Bury, run_on_floor: Run, own_floor: Settings) -> None:
+def test_a_dry_run_sends_nothing(bury: Bury, run_there: Run, prepared: Settings) -> None:
     """It says how many it would send, and why others are left out, in one line for each reason."""
     bury(1)
     bury(2, b"{", reason="invalid")
     bury(3, b"a;b", topic="file", partition=-1, origin="calls.csv:12", reason="rejected_row")
     bury(4, b"c;d", topic="file", partition=-1, origin="calls.csv:13", reason="rejected_row")
 
-    said = run_on_floor("dead-letters", "redrive", "--dry-run").err.splitlines()
+    said = run_there("dead-letters", "redrive", "--dry-run").err.splitlines()
 
     assert said[-3] == "would send 1 letter again"
     assert said[-2].startswith("left out 2: rows of files and requests are no messages: mend them")
     assert said[-1].startswith("left out 1: still invalid: ")
-    assert sent(own_floor) == []
+    assert sent(prepared) == []
 
 
-def test_filters_choose_what_is_sent(bury: Bury, run_on_floor: Run, own_floor: Settings) -> None:
+def test_filters_choose_what_is_sent(bury: Bury, run_there: Run, prepared: Settings) -> None:
     """By reason, source and time."""
     bury(1, reason="future")
     bury(2, EVENT.replace(b'"acd"', b'"crm"'))
     bury(3, at=utc_now() - timedelta(days=3))
     bury(4)
 
-    run_on_floor("dead-letters", "redrive", "--reason", "invalid", "--source", "acd", "--since", "2h")
+    run_there("dead-letters", "redrive", "--reason", "invalid", "--source", "acd", "--since", "2h")
 
-    assert [row[0] for row in sent(own_floor)] == [4]
+    assert [row[0] for row in sent(prepared)] == [4]
 
 
-def test_letters_are_listed_and_counted(bury: Bury, run_on_floor: Run) -> None:
+def test_letters_are_listed_and_counted(bury: Bury, run_there: Run) -> None:
     """Newest first on stdout, counts by reason and source on stderr."""
     bury(1, at=NOON)
     bury(2, at=NOON + timedelta(minutes=1), reason="future")
 
-    ended = run_on_floor("dead-letters", "list", "--format", "json")
+    ended = run_there("dead-letters", "list", "--format", "json")
 
     assert [row["place"] for row in json.loads(ended.out)] == ["floor.events:1:2", "floor.events:1:1"]
     counted = "1 future of floor.events acd, 1 not sent again, the newest of 2026-03-02T12:01:00.000Z"
     assert counted in ended.err.splitlines()
 
 
-def test_a_letter_is_shown_whole(bury: Bury, run_on_floor: Run) -> None:
+def test_a_letter_is_shown_whole(bury: Bury, run_there: Run) -> None:
     """With its bytes, as text or as hex, and whether it can be sent again."""
     bury(1)
     bury(2, b"\xff\x00")
 
-    shown = [json.loads(_show(run_on_floor, offset).out)[0] for offset in (1, 2)]
+    shown = [json.loads(_show(run_there, offset).out)[0] for offset in (1, 2)]
 
     assert shown[0]["text"] == EVENT.decode()
     assert shown[0]["redrive"] == "it can be sent again"
@@ -158,9 +177,9 @@ def _show(run: Run, offset: int) -> Ended:
     ],
 )
 @pytest.mark.usefixtures("bury")
-def test_what_cannot_be_asked_is_one_line(run_on_floor: Run, args: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_asked_is_one_line(run_there: Run, args: tuple[str, ...], said: str) -> None:
     """Exit code 2."""
-    ended = run_on_floor("dead-letters", *args)
+    ended = run_there("dead-letters", *args)
 
     assert ended.code == 2
     assert ended.err.splitlines()[-1].startswith(said)

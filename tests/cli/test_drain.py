@@ -43,10 +43,9 @@ def test_what_is_missing_is_counted_by_partition() -> None:
     assert missing({0: 10, 1: 5, 2: 3, 3: 0}, {0: 8, 2: 9}) == {0: 2, 1: 5}
 
 
-def test_checkpoints_are_read_by_topic(own_database: Settings, run_on_store: Run) -> None:
+def test_checkpoints_are_read_by_topic(own_schema: Settings) -> None:
     """The boundary is the last offset that is stored: the next one is one more."""
-    run_on_store("schema", "apply")
-    client = clickhouse_client(own_database)
+    client = clickhouse_client(own_schema)
     rows = [["floor.events:3", 1, "partition", 41], ["floor.contributions:0", 2, "partition", -1]]
     client.insert("subjects", rows, column_names=["subject", "hop", "kind", "boundary"])
 

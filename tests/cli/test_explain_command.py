@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,8 @@ from schemas.times import to_ms
 from sinks.clickhouse import ClickHouseSink
 from sinks.registry import store_registry
 from streams.core.log import Item
+from tests.cli.conftest import point_at
+from tests.conftest import Schemas
 from tests.streams.runs import new_engine
 
 Run = Callable[..., Any]
@@ -44,19 +47,31 @@ TOLD: tuple[FloorEvent, ...] = (
 )
 
 
+def tell(settings: Settings) -> None:
+    """Store `TOLD`; the queue's contract says 30 s by variant 2."""
+    with closing(clickhouse_client(settings)) as client:
+        sales = Queue(id="sales", service_level=ServiceLevelGoal(variant=2, threshold_s=30))
+        store_registry(client, Floor(queues=[sales]), "lead", AT)
+        engine = new_engine(event_clock=True)
+        for offset, event in enumerate((*TOLD, Ticked(at=AT + timedelta(hours=3)))):
+            engine.apply(Item(offset, to_ms(AT) + 9_000_000 + offset, encode(event), b"", event, content=offset))
+        engine.take_outbox()
+        ClickHouseSink(client).write([engine.freeze()])
+
+
+@pytest.fixture(scope="module")
+def told(schemas: Schemas) -> Iterator[Settings]:
+    """A store that holds `TOLD`: the command only reads."""
+    with schemas.lent() as settings:
+        tell(settings)
+        yield settings
+
+
 @pytest.fixture
-def explain(run_on_store: Run, own_database: Settings) -> Run:
-    """The command on a store that holds `TOLD`; the queue's contract says 30 s by variant 2."""
-    run_on_store("schema", "apply")
-    client = clickhouse_client(own_database)
-    sales = Queue(id="sales", service_level=ServiceLevelGoal(variant=2, threshold_s=30))
-    store_registry(client, Floor(queues=[sales]), "lead", AT)
-    engine = new_engine(event_clock=True)
-    for offset, event in enumerate((*TOLD, Ticked(at=AT + timedelta(hours=3)))):
-        engine.apply(Item(offset, to_ms(AT) + 9_000_000 + offset, encode(event), b"", event, content=offset))
-    engine.take_outbox()
-    ClickHouseSink(client).write([engine.freeze()])
-    return lambda *arguments: run_on_store("explain", *arguments)
+def explain(run: Run, told: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command on that store."""
+    point_at(told, monkeypatch)
+    return lambda *arguments: run("explain", *arguments)
 
 
 def test_a_figure_is_told_with_its_definition_its_parts_and_its_facts(explain: Run) -> None:
@@ -99,12 +114,13 @@ def test_a_queue_is_explained_by_its_own_contract(explain: Run) -> None:
     assert "value        0.00 % (0.0)" in other.out
 
 
-def test_a_pane_that_differs_ends_it_with_1(explain: Run, own_database: Settings) -> None:
+def test_a_pane_that_differs_ends_it_with_1(run_on_schema: Run, own_schema: Settings) -> None:
     """It says which, and what to do."""
-    client = clickhouse_client(own_database)
+    tell(own_schema)
+    client = clickhouse_client(own_schema)
     client.command("ALTER TABLE agent_minutes UPDATE handled = 3 WHERE handled = 1 SETTINGS mutations_sync = 1")
 
-    ended = explain("handled", *WHO, *MORNING)
+    ended = run_on_schema("explain", "handled", *WHO, *MORNING)
 
     assert ended.code == 1
     assert "stored panes differ from the raw events: 2 sums" in ended.out

@@ -18,17 +18,15 @@ from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.registry import Floor, Site
 from sinks.registry import store_registry
-from sinks.schema import apply_schema
 
 Run = Callable[..., Any]
 DAY = ("--from", "2026-03-02", "--to", "2026-03-03")
 
 
 @pytest.fixture
-def counted(own_database: Settings) -> None:
+def counted(own_schema: Settings) -> None:
     """A floor in Manila where two contacts were answered at 09:10 local time, one within 20 s, and one abandoned."""
-    client = clickhouse_client(own_database)
-    apply_schema(client, own_database.clickhouse_database)
+    client = clickhouse_client(own_schema)
     at = datetime(2026, 3, 2, 1, 10, tzinfo=UTC)
     store_registry(client, Floor(sites=[Site(id="main", timezone="Asia/Manila")]), "tests", at)
     waits = [0, 1, *[0] * 12, 1]
@@ -37,9 +35,9 @@ def counted(own_database: Settings) -> None:
 
 
 @pytest.mark.usefixtures("counted")
-def test_json_is_a_list_of_rows(run_on_store: Run) -> None:
+def test_json_is_a_list_of_rows(run_on_schema: Run) -> None:
     """Days are those of the site main; shares are fractions of 1; what cannot be is null."""
-    ended = run_on_store("kpi", "--by", "queue", *DAY, "--step", "30m", "--format", "json")
+    ended = run_on_schema("kpi", "--by", "queue", *DAY, "--step", "30m", "--format", "json")
 
     (row,) = json.loads(ended.out)
     assert list(row) == [
@@ -52,9 +50,9 @@ def test_json_is_a_list_of_rows(run_on_store: Run) -> None:
 
 
 @pytest.mark.usefixtures("counted")
-def test_variant_and_zone_can_be_said(run_on_store: Run) -> None:
+def test_variant_and_zone_can_be_said(run_on_schema: Run) -> None:
     """The formula of the service level and the zone of days are options."""
-    ended = run_on_store(
+    ended = run_on_schema(
         "kpi", "--by", "site", *DAY, "--timezone", "UTC", "--service-level-variant", "2", "--format", "json"
     )
 
@@ -63,18 +61,18 @@ def test_variant_and_zone_can_be_said(run_on_store: Run) -> None:
 
 
 @pytest.mark.usefixtures("counted")
-def test_csv_has_plain_values_and_each_n(run_on_store: Run) -> None:
+def test_csv_has_plain_values_and_each_n(run_on_schema: Run) -> None:
     """CSV has the same values as JSON, empty for null, and n in columns of its own."""
-    ended = run_on_store("kpi", "--by", "queue", *DAY, "--format", "csv")
+    ended = run_on_schema("kpi", "--by", "queue", *DAY, "--format", "csv")
 
     (row,) = csv.DictReader(io.StringIO(ended.out))
     assert (row["queue"], row["asa_s"], row["aht_s"], row["n_asa_s"]) == ("q", "205.0", "", "2")
 
 
 @pytest.mark.usefixtures("counted")
-def test_a_table_speaks_as_people_do(run_on_store: Run) -> None:
+def test_a_table_speaks_as_people_do(run_on_schema: Run) -> None:
     """Seconds as minutes and seconds, shares in per cent."""
-    ended = run_on_store("kpi", "--by", "queue", *DAY)
+    ended = run_on_schema("kpi", "--by", "queue", *DAY)
 
     assert ended.code == 0
     assert "3:25" in ended.out
@@ -82,11 +80,11 @@ def test_a_table_speaks_as_people_do(run_on_store: Run) -> None:
 
 
 @pytest.mark.usefixtures("counted")
-def test_a_sheet_has_values_and_definitions(run_on_store: Run, tmp_path: Path) -> None:
+def test_a_sheet_has_values_and_definitions(run_on_schema: Run, tmp_path: Path) -> None:
     """XLSX is written to a file: values with each n, and on a second sheet what each figure is."""
     file = tmp_path / "kpis.xlsx"
 
-    ended = run_on_store(
+    ended = run_on_schema(
         "kpi", "--by", "queue", *DAY, "--kpi", "asa_s,service_level", "--format", "xlsx", "--output", str(file)
     )
 
@@ -97,10 +95,10 @@ def test_a_sheet_has_values_and_definitions(run_on_store: Run, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("counted")
-def test_all_that_fit_and_only_one(run_on_store: Run) -> None:
+def test_all_that_fit_and_only_one(run_on_schema: Run) -> None:
     """`all` gives every KPI of the kind of group; `--only` one group."""
-    ended = run_on_store("kpi", "--by", "queue", *DAY, "--kpi", "all", "--only", "q", "--format", "json")
-    none = run_on_store("kpi", "--by", "queue", *DAY, "--only", "other", "--format", "json")
+    ended = run_on_schema("kpi", "--by", "queue", *DAY, "--kpi", "all", "--only", "q", "--format", "json")
+    none = run_on_schema("kpi", "--by", "queue", *DAY, "--only", "other", "--format", "json")
 
     (row,) = json.loads(ended.out)
     assert {"abandon_rate_beyond_short", "transfer_rate", "reopen_rate"} <= set(row)
@@ -109,9 +107,9 @@ def test_all_that_fit_and_only_one(run_on_store: Run) -> None:
 
 
 @pytest.mark.usefixtures("counted")
-def test_the_definitions_are_printed(run_on_store: Run) -> None:
+def test_the_definitions_are_printed(run_on_schema: Run) -> None:
     """`--definitions` says what each figure is."""
-    ended = run_on_store("kpi", "--by", "queue", *DAY, "--kpi", "asa_s", "--definitions")
+    ended = run_on_schema("kpi", "--by", "queue", *DAY, "--kpi", "asa_s", "--definitions")
 
     assert "Speed of answer: Queue wait of the answered contacts divided by answered." in ended.out
 
@@ -124,9 +122,9 @@ def test_time_of_agents_is_no_figure_of_a_queue(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("counted")
-def test_where_nothing_was_counted_there_is_no_row(run_on_store: Run) -> None:
+def test_where_nothing_was_counted_there_is_no_row(run_on_schema: Run) -> None:
     """A range without anything is an empty list."""
-    ended = run_on_store("kpi", "--by", "queue", "--from", "2025-03-02", "--to", "2025-03-03", "--format", "json")
+    ended = run_on_schema("kpi", "--by", "queue", "--from", "2025-03-02", "--to", "2025-03-03", "--format", "json")
 
     assert json.loads(ended.out) == []
 

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,20 @@ from floorpulse.wiring import clickhouse_client
 from schemas.errors import InputError
 from schemas.kpis import KPIS, SERVICE_LEVEL_VARIANTS
 from schemas.registry import Registry
-from sinks.schema import apply_schema
 from tests.analyst_floor import FLOOR, put_analyst_floor
 from tests.cli.conftest import point_at
+from tests.conftest import Schemas
 
 Run = Callable[..., Any]
 MONDAY = ("--client", "acme", "--from", "2026-03-02T09:00", "--to", "2026-03-02T11:00")
 
 
 @pytest.fixture(scope="module")
-def morning(clickhouse: Settings) -> Iterator[Settings]:
+def morning(schemas: Schemas) -> Iterator[Settings]:
     """The floor of docs/query: acme has sales (variant 3, 20 s) and help (variant 1, 30 s)."""
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, "test_report")
-    put_analyst_floor(client)
-    yield clickhouse.model_copy(update={"clickhouse_database": "test_report"})
-    client.command("DROP DATABASE test_report SYNC")
-    client.close()
+    with schemas.lent() as settings, closing(clickhouse_client(settings)) as client:
+        put_analyst_floor(client)
+        yield settings
 
 
 @pytest.fixture

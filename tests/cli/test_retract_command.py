@@ -18,16 +18,15 @@ AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
 @pytest.fixture
-def retract(run_on_store: Run, own_database: Settings) -> Run:
+def retract(run_on_schema: Run, own_schema: Settings) -> Run:
     """The command on a store with one ingest of two facts, and no Kafka."""
-    run_on_store("schema", "apply")
-    client = clickhouse_client(own_database)
+    client = clickhouse_client(own_schema)
     Ingests(client, lambda: AT).finish(Ingest(1, "hash", "calls.csv", "csv", "crm", AT), rows=2, events=2, rejected=0)
     events = [ContactOffered(source="crm", id=f"o{n}", at=AT, contact=f"c{n}", queue="sales") for n in range(2)]
     rows = [[e.type, subject_of(e), e.at, e.source, e.id, encode(e).decode(), n, 1, 1] for n, e in enumerate(events)]
     names = ["type", "subject", "at", "source", "id", "payload", "offset", "version", "ingest"]
     client.insert("events", rows, column_names=names)
-    return lambda *arguments: run_on_store("retract", *arguments)
+    return lambda *arguments: run_on_schema("retract", *arguments)
 
 
 def test_a_dry_run_says_what_would_be_taken_back(retract: Run) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,7 @@ import yaml
 from clickhouse_connect.driver.client import Client
 
 from floorpulse.docs.figures import metrics_page
-from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
 from schemas.kpis import KPIS
-from sinks.schema import apply_schema
 
 FOLDER = Path(__file__).parents[2] / "docker/grafana"
 BOARDS: dict[str, dict[str, Any]] = {
@@ -33,13 +29,9 @@ VALUES = {"__from": "1772438400000", "__to": "1772442000000", "zone": "Europe/Be
 
 
 @pytest.fixture(scope="module")
-def reader(clickhouse: Settings) -> Iterator[Client]:
+def reader(shared_schema: Client) -> Client:
     """A client on a database with the whole schema and no rows."""
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, "test_dashboards")
-    yield client
-    client.command("DROP DATABASE test_dashboards SYNC")
-    client.close()
+    return shared_schema
 
 
 def filled(sql: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,7 @@ from floorpulse.delivery.config import load_receivers
 from floorpulse.docs.commands import commands
 from floorpulse.docs.pages import PAGES, stale_pages, write_pages
 from floorpulse.registry_file import parse_floor
-from floorpulse.settings import Settings, load_settings
-from floorpulse.wiring import clickhouse_client
-from sinks.schema import apply_schema
+from floorpulse.settings import load_settings
 from sources.core.mapping import read_mapping
 from sources.core.own import read_event
 
@@ -36,13 +33,9 @@ def documents(root: Path) -> dict[Path, str]:
 
 
 @pytest.fixture(scope="module")
-def schema(clickhouse: Settings) -> Iterator[Client]:
+def schema(shared_schema: Client) -> Client:
     """A client on a database with the whole schema and no rows."""
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, "test_documents")
-    yield client
-    client.command("DROP DATABASE test_documents SYNC")
-    client.close()
+    return shared_schema
 
 
 def blocks(documents: dict[Path, str], language: str, kind: str = "") -> list[str]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from floorpulse.cli.query import reading_statement
-from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
-from sinks.schema import apply_schema
 from tests.analyst_floor import put_analyst_floor
 
 PAGES = sorted((Path(__file__).parents[2] / "docs/query").glob("*.md"))
@@ -25,14 +21,10 @@ QUESTIONS = [
 
 
 @pytest.fixture(scope="module")
-def morning(clickhouse: Settings) -> Iterator[Client]:
+def morning(shared_schema: Client) -> Client:
     """A client on a database with the known floor."""
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, "test_questions")
-    put_analyst_floor(client)
-    yield client
-    client.command("DROP DATABASE test_questions SYNC")
-    client.close()
+    put_analyst_floor(shared_schema)
+    return shared_schema
 
 
 def as_table(answer: str) -> list[list[str]]:

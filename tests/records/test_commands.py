@@ -18,24 +18,21 @@ from records.store.ledger import Ledger
 from schemas.records import AcknowledgeAlert, decode_command
 from schemas.times import to_ms
 from schemas.topics import COMMANDS
-from sinks.schema import apply_schema
 from sinks.topics import apply_topics
 
 NOW_MS = to_ms(datetime(2026, 3, 2, 12, 0, tzinfo=UTC))
 
 
 @pytest.fixture
-def floor(own_floor: Settings) -> Settings:
+def floor(own_schema: Settings, kafka_bootstrap: str) -> Settings:
     """A floor with its topics and its schema."""
     from kafka import KafkaAdminClient
 
-    client = clickhouse_client(own_floor, database="default")
-    apply_schema(client, own_floor.clickhouse_database)
-    client.close()
-    admin = KafkaAdminClient(bootstrap_servers=own_floor.bootstrap())
-    apply_topics(admin, own_floor.partitions)
+    floor = own_schema.model_copy(update={"kafka_bootstrap": kafka_bootstrap})
+    admin = KafkaAdminClient(bootstrap_servers=floor.bootstrap())
+    apply_topics(admin, floor.partitions)
     admin.close()
-    return own_floor
+    return floor
 
 
 @contextmanager

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
-from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
 from records.core.chain import broken_at
 from records.store.base import LedgerStore
 from records.store.clickhouse import ClickHouseLedgerStore
@@ -20,7 +18,6 @@ from schemas.alerts import Transition
 from schemas.errors import Unavailable
 from schemas.records import COMMAND_ADAPTER, Command, RecordEvent, case_id, open_command
 from schemas.times import to_ms
-from sinks.schema import apply_schema
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -56,14 +53,9 @@ def fired(**changes: Any) -> Transition:
 
 
 @pytest.fixture(scope="module")
-def client(clickhouse: Settings) -> Iterator[Client]:
+def client(shared_schema: Client) -> Client:
     """A client of a database that only this file uses, with the whole schema."""
-    name = f"test_{uuid4().hex}"
-    opened = clickhouse_client(clickhouse, database="default")
-    apply_schema(opened, name)
-    yield opened
-    opened.command(f"DROP DATABASE {name} SYNC")
-    opened.close()
+    return shared_schema
 
 
 @pytest.fixture(params=["memory", "clickhouse"])

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
-from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
 from records.store.clickhouse import ClickHouseLedgerStore
 from records.store.ledger import Ledger
 from records.store.projection import Filter, alert_exists, alerts, case, cases, outcome
 from schemas.alerts import Transition
 from schemas.records import COMMAND_ADAPTER, Command, case_id, open_command
 from schemas.times import to_ms
-from sinks.schema import apply_schema
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -59,14 +55,9 @@ def fired(**changes: Any) -> Transition:
 
 
 @pytest.fixture(scope="module")
-def client(clickhouse: Settings) -> Iterator[Client]:
+def client(shared_schema: Client) -> Client:
     """A client of a database that only this file uses, with the whole schema."""
-    name = f"test_{uuid4().hex}"
-    opened = clickhouse_client(clickhouse, database="default")
-    apply_schema(opened, name)
-    yield opened
-    opened.command(f"DROP DATABASE {name} SYNC")
-    opened.close()
+    return shared_schema
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -10,23 +9,15 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
 from schemas.panes import wait_bucket
-from sinks.schema import apply_schema
 
 Put = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
-def schema_client(clickhouse: Settings) -> Iterator[Client]:
+def schema_client(shared_schema: Client) -> Client:
     """A client on a database of the module's own, with all tables and views."""
-    name = f"sinks_{uuid.uuid4().hex}"
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, name)
-    yield client
-    client.command(f"DROP DATABASE {name} SYNC")
-    client.close()
+    return shared_schema
 
 
 @pytest.fixture

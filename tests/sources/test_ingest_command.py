@@ -14,7 +14,6 @@ from floorpulse.cli import ingest
 from floorpulse.offsets import admin_client
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
-from sinks.schema import apply_schema
 from sinks.topics import apply_topics
 from sources.core.technion import COLUMNS
 
@@ -47,16 +46,15 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def floor(own_floor: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def floor(own_schema: Settings, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A floor with its topics and tables, that the command finds by the environment."""
+    floor = own_schema.model_copy(update={"kafka_bootstrap": kafka_bootstrap})
     for name in ENVIRONMENT:
-        monkeypatch.setenv(f"FLOORPULSE_{name.upper()}", str(getattr(own_floor, name)))
-    monkeypatch.setenv("FLOORPULSE_CLICKHOUSE_PASSWORD", own_floor.clickhouse_password.get_secret_value())
-    client = clickhouse_client(own_floor, database="default")
-    apply_schema(client, own_floor.clickhouse_database)
-    with admin_client(own_floor) as admin:
-        apply_topics(admin, own_floor.partitions)
-    return own_floor
+        monkeypatch.setenv(f"FLOORPULSE_{name.upper()}", str(getattr(floor, name)))
+    monkeypatch.setenv("FLOORPULSE_CLICKHOUSE_PASSWORD", floor.clickhouse_password.get_secret_value())
+    with admin_client(floor) as admin:
+        apply_topics(admin, floor.partitions)
+    return floor
 
 
 def runs(floor: Settings) -> list[tuple[Any, ...]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,12 +11,9 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
 from schemas.events import ContactOffered, FloorEvent
 from schemas.times import day_start, from_ms
 from schemas.view_kpis import VIEW_KPIS
-from sinks.schema import apply_schema
 from tests.streams.fact_floors import FLOOR, desks
 from tests.streams.fact_oracle import Life, lives, open_tickets, repeats, waiting
 from tests.streams.kpi_floors import Story
@@ -40,14 +35,9 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def client(clickhouse: Settings) -> Iterator[Client]:
+def client(shared_schema: Client) -> Client:
     """A client on a database of the module's own, with all tables and views."""
-    name = f"facts_{uuid.uuid4().hex}"
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, name)
-    yield client
-    client.command(f"DROP DATABASE {name} SYNC")
-    client.close()
+    return shared_schema
 
 
 def test_every_kpi_of_single_facts_is_compared() -> None:

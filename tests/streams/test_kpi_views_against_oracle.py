@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -13,12 +11,9 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client
 from schemas.registry import Registry
 from schemas.times import day_start, from_ms
 from sinks.registry import store_registry
-from sinks.schema import apply_schema
 from tests.sinks.rolling import rolled_up
 from tests.streams.kpi_facts import By, Places, buckets, facts_of, slices
 from tests.streams.kpi_floors import Story, stories
@@ -62,14 +57,9 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def client(clickhouse: Settings) -> Iterator[Client]:
+def client(shared_schema: Client) -> Client:
     """A client on a database of the module's own, with all tables and views."""
-    name = f"oracle_{uuid.uuid4().hex}"
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, name)
-    yield client
-    client.command(f"DROP DATABASE {name} SYNC")
-    client.close()
+    return shared_schema
 
 
 def empty(client: Client) -> None:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.registry import Floor
 from sinks.registry import store_registry
-from sinks.schema import apply_schema
+from tests.conftest import Schemas
 from tests.traps.telling import Telling, at
 
 MakeTelling = Callable[..., Telling]
 
 
 @contextmanager
-def tables(clickhouse: Settings) -> Iterator[Client]:
-    """A client on a database with all tables and views, which is gone at the end of the context."""
-    name = f"traps_{uuid.uuid4().hex}"
-    client = clickhouse_client(clickhouse, database="default")
-    apply_schema(client, name)
-    yield client
-    client.command(f"DROP DATABASE {name} SYNC")
-    client.close()
+def tables(schemas: Schemas) -> Iterator[Client]:
+    """A client on a database with all tables and views, which is emptied at the end of the context."""
+    with schemas.lent() as settings, closing(clickhouse_client(settings)) as client:
+        yield client
 
 
 def told_to(client: Client, floor: Floor) -> Telling:
@@ -37,9 +31,9 @@ def told_to(client: Client, floor: Floor) -> Telling:
 
 
 @pytest.fixture(scope="module")
-def database(clickhouse: Settings) -> Iterator[Client]:
+def database(schemas: Schemas) -> Iterator[Client]:
     """A client on a database of the module's own."""
-    with tables(clickhouse) as client:
+    with tables(schemas) as client:
         yield client
 
 

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from floorpulse.settings import Settings
 from schemas.events import FloorEvent
 from schemas.registry import Client, Floor, Membership, Person, Queue, Site, Team
 from schemas.times import day_end, day_start, from_ms
+from tests.conftest import Schemas
 from tests.traps.conftest import MakeTelling, tables, told_to
 from tests.traps.facts import answered, handled, state
 from tests.traps.telling import Telling, at
@@ -54,10 +54,10 @@ def busy_day(day: str, zone: str) -> list[FloorEvent]:
 
 
 @pytest.fixture(scope="module", params=DAYS, ids=lambda given: f"{given[0]} {given[1]}")
-def told(request: pytest.FixtureRequest, clickhouse: Settings) -> Iterator[Day]:
+def told(request: pytest.FixtureRequest, schemas: Schemas) -> Iterator[Day]:
     """A busy day of a site: floor, zone, day, hours."""
     zone, day, hours = request.param
-    with tables(clickhouse) as client:
+    with tables(schemas) as client:
         floor = told_to(client, floor_in(zone))
         floor.tell(*busy_day(day, zone))
         yield floor, zone, day, hours

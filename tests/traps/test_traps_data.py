@@ -17,7 +17,6 @@ from schemas.panes import LONGEST_PART_MS
 from schemas.times import HOUR_MS, from_ms, to_ms
 from sinks.clickhouse import ClickHouseSink
 from sinks.quality import all_time, read_quality
-from sinks.schema import apply_schema
 from sources.core.csv_events import CsvParser
 from sources.core.mapping import read_mapping
 from sources.core.parsed import Accepted, Parsed, Rejected, content_hash
@@ -46,10 +45,9 @@ Store = Callable[[Iterable[FloorEvent]], Found]
 
 
 @pytest.fixture
-def client(own_database: Settings) -> Iterator[Client]:
+def client(own_schema: Settings) -> Iterator[Client]:
     """A store with the whole schema."""
-    client = clickhouse_client(own_database)
-    apply_schema(client, own_database.clickhouse_database)
+    client = clickhouse_client(own_schema)
     yield client
     client.close()
 

@@ -22,7 +22,6 @@ from schemas.records import Command, open_command
 from schemas.registry import Floor
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, from_ms
 from sinks.registry import store_registry, store_rules
-from sinks.schema import apply_schema
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -154,14 +153,13 @@ class LedgerHere:
 
 
 @pytest.fixture
-def web_settings(own_database: Settings) -> Settings:
+def web_settings(own_schema: Settings) -> Settings:
     """A store with the schema, a registry and two rules."""
-    client = clickhouse_client(own_database)
-    apply_schema(client, own_database.clickhouse_database)
+    client = clickhouse_client(own_schema)
     store_registry(client, Floor.model_validate(FLOOR), "lead", datetime(2026, 1, 1, tzinfo=UTC))
     store_rules(client, RULES, "lead", datetime(2026, 1, 1, tzinfo=UTC))
     client.close()
-    return own_database
+    return own_schema
 
 
 @pytest.fixture
