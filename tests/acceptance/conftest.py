@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.floors import Answer, WholeFloor
+from floorpulse.settings import load_settings
+from floorpulse.wiring import clickhouse_client
+from tests.acceptance.floors import WholeFloor
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 MakeFloor = Callable[..., WholeFloor]
 KILLS = 5
@@ -66,16 +72,15 @@ def february_floor(tmp_path_factory: pytest.TempPathFactory, february: Path) -> 
 def _ingest_with_kills(floor: WholeFloor, file: Path) -> None:
     """Kill the worker each time it has stored something new, while the file goes in and after."""
     ingest = floor.start("ingest", "technion", str(file), *FEBRUARY_ZONE)
-    pause, stored = threading.Event(), 0
-    for _ in range(KILLS):
-        while (now := _stored(floor)) <= stored:
-            pause.wait(0.5)
-        stored = now
-        floor.kill("worker")
-    _, errors = ingest.communicate(timeout=300)
-    assert ingest.returncode == 0, errors
+    pause, stored, killed = threading.Event(), 0, 0
+    with closing(clickhouse_client(load_settings(floor.data))) as client:
+        for _ in range(KILLS):
+            while (now := _stored(client)) <= stored or floor.part("worker")["pid"] in {None, killed}:
+                pause.wait(0.1)
+            stored, killed = now, floor.kill("worker")
+    code, _, errors = ingest.wait(300)
+    assert code == 0, errors
 
 
-def _stored(floor: WholeFloor) -> int:
-    answer: Answer = floor.run("query", "SELECT count() AS n FROM events", "--format", "csv")
-    return int(answer.out.split()[-1]) if answer.code == 0 else 0
+def _stored(client: Client) -> int:
+    return int(client.query("SELECT count() FROM events").result_rows[0][0])

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.forked import Command, command
+
 COMMAND_WITHIN_S = 400
+STARTED = {"up", "down"}
+"""Commands that run from the first line of their imports on, as a shell starts them; the others are forked."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,22 @@ class WholeFloor:
 
     data: Path
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Command:
         """Start a command and go on."""
-        command = [sys.executable, "-m", "floorpulse.cli.main", *arguments, "--data", str(self.data)]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.data.parent
-        )
+        return command(self.data.parent, *arguments, "--data", str(self.data))
 
     def run(self, *arguments: str) -> Answer:
         """Run a command to its end."""
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=COMMAND_WITHIN_S)
-        return Answer(process.returncode, out, err)
+        if arguments[0] in STARTED:
+            return self._run_from_a_shell(*arguments)
+        return Answer(*self.start(*arguments).wait(COMMAND_WITHIN_S))
+
+    def _run_from_a_shell(self, *arguments: str) -> Answer:
+        line = [sys.executable, "-m", "floorpulse.cli.main", *arguments, "--data", str(self.data)]
+        ended = subprocess.run(
+            line, capture_output=True, text=True, cwd=self.data.parent, timeout=COMMAND_WITHIN_S, check=False
+        )
+        return Answer(ended.returncode, ended.stdout, ended.stderr)
 
     def ask(self, *arguments: str) -> Any:
         """What a command prints as JSON."""

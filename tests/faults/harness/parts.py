@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -14,22 +12,8 @@ from typing import Any
 
 from floorpulse.crashing import VARIABLE
 from floorpulse.settings import Settings
+from tests.forked import forked, write_to
 
-PRELOAD = [
-    "faust",
-    "aiokafka",
-    "uvicorn",
-    "clickhouse_connect",
-    "clickhouse_connect.driver.httpclient",
-    "floorpulse.worker",
-    "floorpulse.cli.gateway",
-    "floorpulse.delivery.process",
-    "records.store.clickhouse",
-    "sinks.storage",
-    "sources.readers.gateway",
-    "streams.worker.app",
-    "tests.faults.harness.planted",
-]
 ENDED_WITHIN_S = 30.0
 KILLED = -signal.SIGKILL
 
@@ -119,21 +103,14 @@ def start_delivery(settings: Settings, log: Path, environment: dict[str, str]) -
 
 
 def _start(name: str, log: Path, run: Callable[[Any], None], what: Any) -> Part:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
-    process = context.Process(target=_run, args=(run, what, log), name=name, daemon=True)
-    process.start()
-    return Part(name, log, process)
+    return Part(name, log, forked(name, _run, run, what, log))
 
 
 def _run(run: Callable[[Any], None], what: Any, log: Path) -> None:
     """In the child: its output goes to the log."""
     from floorpulse.logs import set_up_logs
 
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    write_to(log, log)
     set_up_logs("json")
     run(what)
 
