@@ -40,6 +40,7 @@ from tests.faults.harness.waiting import pause, wait_for
 RULES = Path(__file__).with_name("rules.yaml")
 DRAINED_WITHIN_S = 120.0
 RESTART_S = 0.3
+LOOK_S = 0.1
 DATABASE = "faults"
 TICK = b'"type":"ticked"}'
 
@@ -142,7 +143,7 @@ class FaultFloor:
 
     def drained(self, within_s: float = DRAINED_WITHIN_S) -> float:
         """Wait until everything is through all hops, under supervision; returns the seconds it took."""
-        return wait_for(self._is_drained, within_s, "drained")
+        return wait_for(self._is_drained, within_s, "drained", every_s=LOOK_S)
 
     def _is_drained(self) -> bool:
         self.supervise()

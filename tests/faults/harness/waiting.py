@@ -13,13 +13,17 @@ class TimeIsUp(AssertionError):
     """A condition did not come true in time."""
 
 
-def wait_for(condition: Callable[[], object], within_s: float, what: str = "") -> float:
-    """Wait until a condition holds; returns the seconds it took. TimeIsUp names `what`."""
+def wait_for(condition: Callable[[], object], within_s: float, what: str = "", *, every_s: float = 0.03) -> float:
+    """
+    Wait until a condition holds; returns the seconds it took. TimeIsUp names `what`.
+
+    `every_s`: how long it is not looked; a condition that asks servers takes their time from what is waited for.
+    """
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > within_s:
             raise TimeIsUp(f"not within {within_s:.0f} s: {what}")
-        pause(0.03)
+        pause(every_s)
     return time.monotonic() - began
 
 
