@@ -28,7 +28,6 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
 # Two files at a time: whole floors wait for half of their time, for what was killed to come back.
