@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -111,9 +112,13 @@ def _moment(row: dict[str, str], name: str, entry: datetime | None) -> datetime 
     if row[name] == "0:00:00" and entry is not None:
         return None
     hours, minutes, seconds = (int(part) for part in row[name].split(":"))
-    midnight = datetime.strptime(row["date"], "%y%m%d")  # noqa: DTZ007  the file's clock has no zone
-    at = midnight + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    at = _midnight(row["date"]) + timedelta(hours=hours, minutes=minutes, seconds=seconds)
     return at + timedelta(days=1) if entry is not None and entry - at > NEXT_DAY else at
+
+
+@cache
+def _midnight(date: str) -> datetime:
+    return datetime.strptime(date, "%y%m%d")  # noqa: DTZ007  the file's clock has no zone
 
 
 def cells(file: Path, by: By, step: timedelta) -> dict[tuple[str, datetime], Cell]:
