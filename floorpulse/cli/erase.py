@@ -39,7 +39,7 @@ def erase(
     Erase a person: name, events, minutes, windows, alerts and the content of their records. It cannot be taken back.
 
     The work id is refused from then on; whoever comes back gets a new one. A worker must run. Done again, it looks once
-    more for what came back. What Kafka and backups keep, and for how long: docs/run/erasure.md.
+    more for what came back. What Kafka and backups keep, and for how long: docs/erasure.md.
 
     Example: floorpulse erase a0412
     """

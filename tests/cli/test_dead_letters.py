@@ -172,7 +172,7 @@ def _show(run: Run, offset: int) -> Ended:
     [
         (("show", "floor.events:9:9"), "floor.events:9:9: no such dead letter: expected a place such as"),
         (("redrive", "floor.events:9:9"), "floor.events:9:9: no such dead letter that was not sent again yet"),
-        (("list", "--reason", "bad"), "--reason bad: expected one of conflict, future, invalid"),
+        (("list", "--reason", "bad"), "--reason bad: expected one of conflict, erased, future, invalid"),
         (("list", "--since", "yesterday"), "--since yesterday: expected an instant such as"),
     ],
 )
