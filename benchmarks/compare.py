@@ -31,7 +31,8 @@ METHOD = (
     " both ends the client's prefetch is full, and for confluent-kafka, Quix and Pathway it is bounded, as theirs would"
     " hold most of the topic. Everybody decodes with the same pydantic models. Where a peer carries the fold, it is"
     " `benchmarks/work.py`: plain Python that knows no corrections, states, rules, groups or restarts, all of which"
-    " floorpulse does. Peers' own windows keep their state as they do by default; Quix without a changelog."
+    " floorpulse does. floorpulse's engine is compiled, as in its image, where a row does not say otherwise."
+    " Peers' own windows keep their state as they do by default; Quix without a changelog."
 )
 
 
