@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,9 @@ def outcome(*folders: Path) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages with the compiled modules; optimised little, as that is quick."""
+    compiler = str(sysconfig.get_config_var("CC")).split()[0]
+    if not shutil.which(compiler) or not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        pytest.skip(f"no C compiler ({compiler}) with the headers of Python")
     folder = tmp_path_factory.mktemp("compiled")
     compile_into(folder, "0")
     return folder
