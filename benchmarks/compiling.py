@@ -54,7 +54,8 @@ def python_path(*, is_compiled: bool = True) -> str:
 def _mark() -> str:
     """Other code or another Python is compiled anew."""
     digest = hashlib.sha256(".".join(map(str, sys.version_info[:2])).encode())
+    digest.update((ROOT / "setup.py").read_bytes())
     for package in PACKAGES:
-        for file in sorted((ROOT / package).rglob("*.py")):
+        for file in sorted(path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix != ".pyc"):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

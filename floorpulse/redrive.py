@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from schemas.controls import Control
+from schemas.controls import is_control
 from schemas.errors import InvalidEvent, Unavailable
 from schemas.events import decode
 from schemas.times import MINUTE_MS, to_ms
@@ -59,7 +59,7 @@ def refusal(letter: StoredLetter, now_ms: int) -> str:
         event = decode(letter.value)
     except InvalidEvent as fault:
         return f"still {fault.reason}: {fault.detail}"
-    if isinstance(event, Control):
+    if is_control(event):
         return "a control record: only floorpulse itself writes them"
     return "still in the future" if to_ms(event.at) > now_ms + FUTURE_MS else ""
 

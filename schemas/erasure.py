@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection
 
-from schemas.controls import Control
+from schemas.controls import is_control
 from schemas.events import FloorEvent, decode, encode
 
 NOBODY = "erased"
@@ -25,7 +25,8 @@ STRIPPED = "of a person who was erased: its bytes are gone"
 
 def unnamed(event: FloorEvent, erased: Collection[str]) -> FloorEvent:
     """The event without the names of erased people, where it is not theirs; the same event where it names none."""
-    changed = {name: NOBODY for name in NAMING if getattr(event, name, None) in erased}
+    fields = event.__dict__  # asked for an attribute that it has not, a model raises: dear, as every event is asked
+    changed = {name: NOBODY for name in NAMING if fields.get(name) in erased}
     return event.model_copy(update=changed) if changed else event
 
 
@@ -34,7 +35,7 @@ def unnamed_payload(payload: bytes, erased: Collection[str]) -> bytes:
     if not mentions(payload, erased):
         return payload
     event = decode(payload)
-    if isinstance(event, Control):
+    if is_control(event):
         return payload
     kept = unnamed(event, erased)
     return payload if kept is event else encode(kept)

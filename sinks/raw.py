@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from schemas.controls import Control
-from schemas.events import FloorEvent, decode
-from streams.core.identity import ELSEWHERE, REMEMBERED, Known, joined
+from schemas.controls import is_control
+from schemas.events import FloorEvent, decode, joined
+from streams.core.identity import ELSEWHERE, REMEMBERED, Known
 from streams.core.log import version_of
 from streams.core.spans import Identity
 
@@ -38,7 +38,7 @@ def current_events(client: Client, subject: str, from_ms: int, to_ms: int, limit
         },
     ).result_rows
     events = [(int(offset), decode(payload.encode())) for offset, payload in rows]
-    return [(offset, event) for offset, event in events if not isinstance(event, Control)]
+    return [(offset, event) for offset, event in events if not is_control(event)]
 
 
 def current_events_of(
@@ -66,7 +66,7 @@ def current_events_of(
     found: dict[str, tuple[int, list[tuple[int, FloorEvent]]]] = {}
     for subject, partition, offset, payload in rows:
         event = decode(payload.encode())
-        if not isinstance(event, Control):
+        if not is_control(event):
             found.setdefault(str(subject), (int(partition), []))[1].append((int(offset), event))
     return found
 

@@ -79,7 +79,7 @@ def _entries(client: Client, kind: Kind, revision: int) -> list[Entry]:
         f"SELECT kind, id, body FROM registry FINAL WHERE {_ROWS[kind]} AND revision = {{revision:UInt32}}",
         parameters={"revision": revision},
     ).result_rows
-    if not wanted[1] or len(rows) < wanted[0]:
+    if not wanted[1] or len(rows) < wanted[0]:  # an erasure says how many are left before the others go
         raise ConfigError(f"{kind} revision {revision} is not complete in ClickHouse: apply the {kind} file again")
     return [(row[0], row[1], json.loads(row[2])) for row in rows]
 

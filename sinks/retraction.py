@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from schemas.controls import Control
+from schemas.controls import is_control
 from schemas.events import FloorEvent, decode
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _replacement(row: Sequence[Any], number: int, before: Sequence[Any] | None) 
     if before is not None:
         payload, content, ingest = before
     event = decode(payload.encode())
-    if isinstance(event, Control):
+    if is_control(event):
         raise TypeError(f"{event.type} is no event, and stands in events")
     is_void = event.void if before is not None else True
     again = event.model_copy(update={"revision": revision, "void": is_void})

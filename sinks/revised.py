@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
-from schemas.controls import Control
+from schemas.controls import is_control
 from schemas.events import FloorEvent, decode
 from schemas.times import iso
 
@@ -126,7 +126,7 @@ def _chains(client: Client, where: tuple[str, dict[str, Any]], asked: Asked) -> 
 def _revision(row: Any) -> Revision | None:
     subject, at_ms, revision, void, broker_ms, ingest, payload = row
     event = decode(payload.encode())
-    if isinstance(event, Control):
+    if is_control(event):
         return None
     return Revision(subject, int(at_ms), int(revision), bool(void), int(broker_ms), int(ingest), event)
 

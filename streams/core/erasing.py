@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from schemas.controls import Control
+from schemas.controls import is_control
 from schemas.erasure import STRIPPED, is_about, mentions, unnamed, unnamed_payload
 from schemas.events import FloorEvent, decode, encode
 from schemas.registry import Registry
@@ -88,7 +88,7 @@ class Erasing:
         if not mentions(fact.payload, self._engine.registry.erased):
             return fact
         event = decode(fact.payload)
-        is_theirs = not isinstance(event, Control) and event.subject in self.keys
+        is_theirs = not is_control(event) and event.subject in self.keys
         return None if is_theirs else fact._replace(payload=self.payload(fact.payload))
 
     def _forget_ids(self) -> None:

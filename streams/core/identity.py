@@ -66,11 +66,6 @@ def identity_of(event: FloorEvent) -> Identity:
     return event.identity
 
 
-def joined(source: str, id_: str, type_: str) -> Identity:
-    """The identity of (source, id, type)."""
-    return f"{source}\x1f{id_}\x1f{type_}"
-
-
 def standing(revision: int, content: int, known: Known | None) -> Standing:
     """How an event stands to what is known of its identity."""
     if known is None:

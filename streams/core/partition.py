@@ -13,14 +13,14 @@ from typing import Any
 
 from schemas.alerts import ALL_NEWS, Judge
 from schemas.controls import InputEnded, RefoldAsked, RegistryChanged, RulesApplied, Ticked, is_control
-from schemas.events import FloorEvent, ShiftPlanned, decode
+from schemas.events import FloorEvent, ShiftPlanned, decode, joined
 from schemas.registry import Registry
 from schemas.times import DAY_MS, MINUTE_MS, day_start, from_ms, minute_of, to_ms
 from schemas.topics import EVENTS
 from streams.core.clockwork import Clockwork
 from streams.core.erasing import Erasing
 from streams.core.groups_of import GroupSums
-from streams.core.identity import ELSEWHERE, Known, Remembered, joined, newest_of, prior_of, standing
+from streams.core.identity import ELSEWHERE, Known, Remembered, newest_of, prior_of, standing
 from streams.core.log import (
     Checkpoint,
     EventRow,
@@ -316,10 +316,10 @@ class PartitionEngine:
         self.touched.clear()
         events, self.events = self.events, []
         transitions, self.time.unflushed = self.time.unflushed, []
+        checkpoint, erasure = self.checkpoint(), self.erasing.take()
         return Frozen(
-            EVENTS, self.partition, self.epoch, events, panes, late, windows, transitions, subjects, self.checkpoint(),
-            self.erasing.take(),
-        )  # fmt: skip
+            EVENTS, self.partition, self.epoch, events, panes, late, windows, transitions, subjects, checkpoint, erasure
+        )
 
     def _freeze_windows(self) -> list[WindowRow]:
         rows = []

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.controls import Control
-from schemas.events import decode
+from schemas.events import decode, joined
 from sinks.stored_panes import packed_by_minute
 from streams.core.facts import CellKey
-from streams.core.identity import Known, joined
+from streams.core.identity import Known
 from streams.core.log import Checkpoint, EventRow, Frozen, Stored, version_of
 from streams.core.panes import RESIDENT_MINUTES, Pane
 from streams.core.subject import fold_all
