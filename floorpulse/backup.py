@@ -98,18 +98,32 @@ def _refuse_rows(client: Client, database: str, *, replace: bool) -> None:
 
 
 def wait_for_workers(admin: Any, progress: Progress) -> None:
-    """Return once no worker is a member of the group; InputError when one still is after `GONE_WITHIN_S`."""
+    """
+    Return once no worker is a member of the group.
+
+    After `GONE_WITHIN_S`, InputError when one still is, and Unavailable when Kafka cannot tell.
+    """
     began = time.monotonic()
-    while _has_members(admin):
+    while (has_members := _has_members(admin)) is not False:
         waited_s = time.monotonic() - began
         if waited_s >= GONE_WITHIN_S:
+            if has_members is None:
+                raise Unavailable("Kafka cannot tell yet whether a worker runs: try again in a minute")
             raise InputError("a worker still runs: stop every worker before a restore")
         progress("waiting for the group of the workers", int(waited_s))
         time.sleep(ASK_EVERY_S)
 
 
-def _has_members(admin: Any) -> bool:
-    groups = {group["group_id"]: group["group_state"] for group in admin.list_groups()}
+def _has_members(admin: Any) -> bool | None:
+    """Whether the group has members; None while a broker that has just started cannot tell."""
+    from kafka.errors import KafkaError
+
+    try:
+        groups = {group["group_id"]: group["group_state"] for group in admin.list_groups()}
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        return None
     return groups.get(WORKER_GROUP, "Empty") not in {"Empty", "Dead"}
 
 

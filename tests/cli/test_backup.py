@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from kafka.errors import CoordinatorLoadInProgressError
 from typer.testing import CliRunner, Result
 
 from floorpulse import backup as module
@@ -20,7 +21,7 @@ from floorpulse.embedded.floor import LOCK_FILE
 from floorpulse.revisions import newest_revisions
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
-from schemas.errors import InputError
+from schemas.errors import InputError, Unavailable
 from schemas.topics import WORKER_GROUP
 from sinks.backup_files import Manifest, Mark, new_folder, write_manifest
 from sinks.schema import apply_schema
@@ -88,13 +89,17 @@ def test_it_says_where_the_worker_goes_on(first: int, end: int, said: str) -> No
 
 
 class Groups:
-    """Kafka's groups: the workers' has members the first times it is asked."""
+    """Kafka's groups: the workers' has members the first times it is asked, once the broker has read its topic."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, reading: int = 0) -> None:
         self.times = times
+        self.reading = reading
 
     def list_groups(self) -> list[dict[str, str]]:
         """As the admin client answers."""
+        self.reading -= 1
+        if self.reading >= 0:
+            raise CoordinatorLoadInProgressError
         self.times -= 1
         state = "Stable" if self.times >= 0 else "Empty"
         return [{"group_id": "other", "group_state": "Stable"}, {"group_id": WORKER_GROUP, "group_state": state}]
@@ -111,6 +116,19 @@ def test_it_waits_until_stopped_workers_are_gone(monkeypatch: pytest.MonkeyPatch
         wait_for_workers(Groups(2), lambda *_: None)
 
     assert len(said) == 2
+
+
+def test_it_waits_for_a_broker_that_has_just_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the broker has read its groups nobody can say whether a worker runs: that is no reason to go on."""
+    monkeypatch.setattr(module, "ASK_EVERY_S", 0.0)
+    said: list[str] = []
+    wait_for_workers(Groups(0, reading=3), lambda what, _: said.append(what))
+    monkeypatch.setattr(module, "GONE_WITHIN_S", 0.0)
+
+    with pytest.raises(Unavailable, match="Kafka cannot tell yet whether a worker runs"):
+        wait_for_workers(Groups(0, reading=3), lambda *_: None)
+
+    assert len(said) == 3
 
 
 def entry(kind: str, id_: str, revision: int, body: Any = "") -> bytes:
