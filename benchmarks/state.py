@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def _run(work: str, settings: Settings, records: int) -> dict[str, Any]:
         until=records,
         warm_up_s=0.0,
         limit_s=CAUGHT_UP_WITHIN_S,
-        extra={"settings": as_given(settings)},
+        extra={"settings": as_given(settings), "began": time.time()},
     )
     said = measured(OURS, "floorpulse_worker", order, CAUGHT_UP_WITHIN_S)
     if "fault" in said:

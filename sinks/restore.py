@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -9,7 +10,7 @@ from pydantic_core import from_json
 from schemas.times import minute_of
 from sinks.late import refolded
 from sinks.raw import last_known
-from sinks.stored_panes import packed_by_minute, packed_minutes
+from sinks.stored_panes import KINDS, PackedMinute, packed_by_minute, packed_minutes
 from streams.core.log import OFFSET_BITS, Checkpoint, Stored, version_of
 from streams.core.panes import RESIDENT_MINUTES
 from streams.core.partition import REMEMBERED_MS
@@ -18,60 +19,83 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
+Bodies = dict[str, dict[str, Any]]
+"""Subject -> its small state."""
+
+
 def read_subjects(
-    client: Client, topic: str, partition: int, hop: int, epoch: int
-) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
+    client: Client, topic: str, partitions: Collection[int], hop: int, epoch: int
+) -> dict[int, tuple[Checkpoint, Bodies]]:
     """
-    The checkpoint of a partition, and subject -> small state of what it owns; None before its first flush.
+    Partition -> its checkpoint and what it owns; without those that were never flushed.
 
     Read at once, as they are written: the owner before may still end a flush, and small states that are ahead of the
     checkpoint would count what is replayed twice. Of an older epoch only the state counts, and the log begins anew
     at offset 0.
     """
     rows = client.query(
-        "SELECT subject, kind, body, boundary, toUnixTimestamp64Milli(clock), rows, duplicates, dead, controls, version"
-        " FROM subjects FINAL WHERE hop = {hop:UInt8} AND partition = {partition:UInt16}",
-        parameters={"partition": partition, "hop": hop},
+        "SELECT partition, subject, kind, body, boundary, toUnixTimestamp64Milli(clock), rows, duplicates, dead,"
+        " controls, version FROM subjects FINAL WHERE hop = {hop:UInt8} AND partition IN {partitions:Array(UInt16)}",
+        parameters={"partitions": list(partitions), "hop": hop},
     ).result_rows
-    bodies = {subject: from_json(body) for subject, kind, body, *_ in rows if kind != "partition"}
-    own = [row for row in rows if row[0] == f"{topic}:{partition}"]
-    if not own:
-        return None
-    _, _, body, boundary, clock, count, duplicates, dead, controls, version = own[0]
-    if version >> OFFSET_BITS < epoch:
-        boundary = -1
-    numbers = (int(boundary), int(clock), int(count), int(duplicates), int(dead), int(controls))
-    return Checkpoint(*numbers, from_json(body)), bodies
+    bodies: dict[int, Bodies] = {partition: {} for partition in partitions}
+    checkpoints: dict[int, Checkpoint] = {}
+    for partition, subject, kind, body, *mark, version in rows:
+        if kind != "partition":
+            bodies[partition][subject] = from_json(body)
+        elif subject == f"{topic}:{partition}":
+            boundary, clock, count, duplicates, dead, controls = map(int, mark)
+            boundary = -1 if version >> OFFSET_BITS < epoch else boundary
+            checkpoints[partition] = Checkpoint(boundary, clock, count, duplicates, dead, controls, from_json(body))
+    return {partition: (checkpoint, bodies[partition]) for partition, checkpoint in checkpoints.items()}
 
 
-def read_stored(client: Client, topic: str, partition: int, epoch: int) -> Stored | None:
+def read_stored(client: Client, topic: str, partitions: Collection[int], epoch: int) -> dict[int, Stored]:
     """
-    Everything of one partition of events as of its checkpoint; None when it has none.
+    Everything of partitions of events as of their checkpoints; without those that have none.
 
-    Of the ids, those of the last half hour: what is older is looked up in any case, and `events` may hold weeks.
-    Panes that stand above the checkpoint (their flush never reached it) hold events that will be replayed: they are
-    folded again from the raw events up to it.
+    Their panes are read at once: each question would go through the minutes of all of them. Of the ids, those of the
+    last half hour: what is older is looked up in any case, and `events` may hold weeks. Panes that stand above the
+    checkpoint (their flush never reached it) hold events that will be replayed: they are folded again from the raw
+    events up to it.
     """
-    found = read_subjects(client, topic, partition, 1, epoch)
-    if found is None:
-        return None
-    checkpoint, bodies = found
-    limit = version_of(epoch, checkpoint.boundary)
-    horizon = minute_of(max(checkpoint.body["now"], 0)) - RESIDENT_MINUTES
+    found = read_subjects(client, topic, partitions, 1, epoch)
+    minutes = _read_minutes(client, {partition: checkpoint for partition, (checkpoint, _) in found.items()})
+    stored = {}
+    for partition, (checkpoint, bodies) in found.items():
+        limit = version_of(epoch, checkpoint.boundary)
+        panes = _as_of(client, minutes.pop(partition, []), limit, checkpoint.clock_ms)
+        known, forgotten = last_known(client, partition, limit, checkpoint.clock_ms - REMEMBERED_MS)
+        stored[partition] = Stored(checkpoint, bodies, panes, known, forgotten)
+    return stored
+
+
+def _as_of(client: Client, minutes: list[PackedMinute], limit: int, clock_ms: int) -> list[tuple[str, int, bytes]]:
+    """The panes up to a version: those that stand above it are folded again."""
     panes: list[tuple[str, int, bytes]] = []
     above: dict[str, set[int]] = {}
-    for key, minute, version, cells in _read_minutes(client, partition, max(horizon, 0)):
+    for _, key, minute, version, cells in minutes:
         if version <= limit:
             panes.append((key, minute, cells))
         else:
             above.setdefault(key, set()).add(minute)
     for key in sorted(above):
-        panes += packed_by_minute(refolded(client, key, above[key], limit, checkpoint.clock_ms))
-    known, forgotten = last_known(client, partition, limit, checkpoint.clock_ms - REMEMBERED_MS)
-    return Stored(checkpoint, bodies, panes, known, forgotten)
+        panes += packed_by_minute(refolded(client, key, above[key], limit, clock_ms))
+    return panes
 
 
-def _read_minutes(client: Client, partition: int, from_minute: int) -> list[tuple[str, int, int, bytes]]:
-    parameters = {"partition": partition, "start": from_minute * 60}
-    where = "partition = {partition:UInt16} AND minute >= toDateTime({start:UInt32})"
-    return packed_minutes(client, "agent", where, parameters) + packed_minutes(client, "queue", where, parameters)
+def _read_minutes(client: Client, checkpoints: Mapping[int, Checkpoint]) -> dict[int, list[PackedMinute]]:
+    """Partition -> the minutes that are resident as of its checkpoint."""
+    first = {
+        partition: max(minute_of(max(checkpoint.body["now"], 0)) - RESIDENT_MINUTES, 0)
+        for partition, checkpoint in checkpoints.items()
+    }
+    parameters = {"partitions": list(first), "start": min(first.values(), default=0) * 60}
+    where = "partition IN {partitions:Array(UInt16)} AND minute >= toDateTime({start:UInt32})"
+    found: dict[int, list[PackedMinute]] = {}
+    for kind in KINDS:
+        for packed in packed_minutes(client, kind, where, parameters):
+            partition, _, minute, _, _ = packed
+            if minute >= first[partition]:
+                found.setdefault(partition, []).append(packed)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +40,15 @@ class ClickHouseStorage:
         self._erased: tuple[int, frozenset[str]] = (0, frozenset())
         """Revision of the registry, and whom it erases."""
 
-    def stored(self, partition: int, epoch: int) -> Stored | None:
-        """What is stored of a partition of events."""
+    def stored(self, partitions: Collection[int], epoch: int) -> dict[int, Stored]:
+        """What is stored of partitions of events."""
         with self._client() as client:
-            return read_stored(client, EVENTS, partition, epoch)
+            return read_stored(client, EVENTS, partitions, epoch)
 
     def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
         """The checkpoint of the contributions and the groups' bodies."""
         with self._client() as client:
-            return read_subjects(client, CONTRIBUTIONS, 0, 2, epoch)
+            return read_subjects(client, CONTRIBUTIONS, [0], 2, epoch).get(0)
 
     def look_up(self, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:
         """What is stored of some identities."""

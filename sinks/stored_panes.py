@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PaneOf = tuple[str, int, CellKey, Pane]
 """(subject, minute, cell, pane)."""
 Kind = Literal["agent", "queue"]
+KINDS: tuple[Kind, Kind] = ("agent", "queue")
 
 
 def stored_panes(client: Client, kind: Kind, where: str, parameters: Mapping[str, Any]) -> list[PaneOf]:
@@ -29,22 +30,25 @@ def stored_panes(client: Client, kind: Kind, where: str, parameters: Mapping[str
     )
     return [
         (subject, minute, (queue, channel), Pane(sums, times, version))
-        for subject, minute, queue, channel, version, times, sums in from_json(said)["data"]
+        for _, subject, minute, queue, channel, version, times, sums in from_json(said)["data"]
     ]
 
 
-def packed_minutes(
-    client: Client, kind: Kind, where: str, parameters: Mapping[str, Any]
-) -> list[tuple[str, int, int, bytes]]:
-    """(subject, minute, highest version, its panes as `streams.core.panes.packed` has them) of what is chosen."""
+PackedMinute = tuple[int, str, int, int, bytes]
+"""(partition, subject, minute, highest version, its panes as `streams.core.panes.packed` has them)."""
+
+
+def packed_minutes(client: Client, kind: Kind, where: str, parameters: Mapping[str, Any]) -> list[PackedMinute]:
+    """The minutes that a condition over `agent_minutes` or `queue_minutes` chooses."""
     said = client.query(
-        f"SELECT subject, of_minute, max(version), toJSONString(groupArray((queue, channel, sums, handle_times_ms,"
-        f" version))) AS packed FROM ({_QUERIES[kind]}{where}) GROUP BY subject, of_minute",
+        "SELECT partition, subject, of_minute, max(version), toJSONString(groupArray((queue, channel, sums,"
+        f" handle_times_ms, version))) AS packed FROM ({_QUERIES[kind]}{where})"
+        " GROUP BY partition, subject, of_minute",
         parameters=dict(parameters),
         settings={"output_format_json_quote_64bit_integers": 0, "output_format_json_named_tuples_as_objects": 0},
         column_formats={"packed": "bytes"},
     )
-    return cast("list[tuple[str, int, int, bytes]]", said.result_rows)
+    return cast("list[PackedMinute]", said.result_rows)
 
 
 def packed_by_minute(panes: Iterable[PaneOf]) -> list[tuple[str, int, bytes]]:
@@ -65,8 +69,9 @@ def _query(kind: str, maps: list[str]) -> str:
     """The SELECT of one table; `maps`: the maps that its sums are made of."""
     found = f"mapFilter((column, value) -> value != 0, mapConcat({', '.join(maps)}))"
     return (
-        f"SELECT concat('{kind}:', {kind}) AS subject, intDiv(toUnixTimestamp(minute), 60) AS of_minute, queue,"
-        f" toString(channel) AS channel, version, handle_times_ms, {found} AS sums FROM {kind}_minutes FINAL WHERE "
+        f"SELECT partition, concat('{kind}:', {kind}) AS subject, intDiv(toUnixTimestamp(minute), 60) AS of_minute,"
+        f" queue, toString(channel) AS channel, version, handle_times_ms, {found} AS sums"
+        f" FROM {kind}_minutes FINAL WHERE "
     )
 
 

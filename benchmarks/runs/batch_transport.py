@@ -9,7 +9,7 @@ from faust.types import TP, StreamT
 
 from benchmarks.meter import Meter, Order
 from benchmarks.work import Workload
-from streams.worker.transport import batch_app, batches_of
+from streams.worker.transport import Places, batch_app, batches_of
 
 
 class Eager:
@@ -22,9 +22,9 @@ class Eager:
     def keep(self, assigned: set[TP]) -> None:
         """Nothing is owned."""
 
-    async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
+    async def starts_of(self, places: Places) -> dict[TP, int]:
         """At the committed offset, or at the first."""
-        return None
+        return {}
 
 
 class Carrier(faust.App):

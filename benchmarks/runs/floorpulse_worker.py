@@ -26,6 +26,7 @@ from schemas.topics import EVENTS
 from streams.worker.decoding import Fetched
 from streams.worker.floor import Floor
 from streams.worker.metrics import WorkerMetrics
+from streams.worker.transport import Places
 
 NAME = "bench-1"
 LOOK_S = 0.005
@@ -55,10 +56,10 @@ class Watched(Floor):
         super().__init__(*[*args[:-1], heard])
         Watched.made = self
 
-    async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
-        """The first partition is there, to be restored."""
+    async def starts_of(self, places: Places) -> dict[TP, int]:
+        """The partitions are there, to be restored."""
         self.assigned_at = self.assigned_at or time.time()
-        return await super().start_of(tp, earliest, end)
+        return await super().starts_of(places)
 
     def put(self, partition: int, records: Sequence[Fetched]) -> None:
         """The agent's body has a batch."""
@@ -111,8 +112,9 @@ def _without_sink() -> None:
     class Nowhere(storage.ClickHouseStorage):
         """Reads revisions; knows and writes nothing else."""
 
-        def stored(self, partition: int, epoch: int) -> None:
+        def stored(self, partitions: Any, epoch: int) -> dict[int, Any]:
             """Nothing is."""
+            return {}
 
         def stored_groups(self, epoch: int) -> None:
             """Nothing is."""
@@ -139,7 +141,7 @@ def _start(order: Order) -> None:
     floor = _whole(order)
     now = time.time()
     subjects = sum(len(engine.subjects) for engine in floor.hops.engines.values())
-    seconds, restoring = now - psutil.Process().create_time(), now - floor.assigned_at
+    seconds, restoring = now - order.extra["began"], now - floor.assigned_at
     finish({"seconds": seconds, "restoring_s": restoring, "subjects": subjects, "peak_mb": peak_mb()})
 
 

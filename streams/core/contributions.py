@@ -57,10 +57,10 @@ def _body(contribution: Contribution) -> dict[str, Any]:
         "version": contribution.version,
         "part": contribution.part,
         "parts": contribution.parts,
-        "sums": contribution.sums,
+        "sums": {group: list(minutes.items()) for group, minutes in contribution.sums.items()},
     }
 
 
 def _contribution(body: dict[str, Any]) -> Contribution:
-    sums = {g: {int(m): s for m, s in minutes.items()} for g, minutes in body["sums"].items()}
+    sums = {group: dict(minutes) for group, minutes in body["sums"].items()}
     return Contribution(body["partition"], body["mark"], body["version"], sums, body["part"], body["parts"])

@@ -16,6 +16,8 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from schemas.alerts import Judge, Judgement, Look, RuleState, Transition
 from schemas.errors import InvalidEvent
 from schemas.panes import Sums
@@ -36,7 +38,7 @@ from streams.core.log import (
     version_of,
 )
 from streams.core.minutes import Minutes
-from streams.core.panes import RESIDENT_MINUTES, RESTING_MINUTES, STANDARD_WINDOWS, Panes, add_to
+from streams.core.panes import RESIDENT_MINUTES, RESTING_MINUTES, STANDARD_WINDOWS, Cells, Pane, Panes, add_to
 from streams.core.subject import KEPT_DAYS
 from streams.core.views import GroupAt, site_of
 
@@ -50,7 +52,7 @@ class Group:
         self.kind, _, self.id = key.partition(":")
         self.parts: dict[int, Minutes[dict[str, int]]] = {}
         """partition -> what it gives to each minute."""
-        self.panes = Panes()
+        self.panes = Panes(Minutes(_packed, _added))
         """Over all partitions, each minute in one cell."""
         self.last = last
         """The minute that the windows end with."""
@@ -97,6 +99,19 @@ class Group:
             self.panes.add(minute, AGENT_TIME, difference, 1, 0)
         return difference
 
+    def fill(self, given: dict[int, dict[int, dict[str, int]]]) -> None:
+        """Take what each partition gave to minutes before a start: a minute is added up when somebody asks for it."""
+        together: dict[int, list[bytes]] = {}
+        for partition, minutes in given.items():
+            parts = self.parts[partition] = Minutes()
+            for minute, sums in minutes.items():
+                parts.asleep[minute] = to_json(sums)
+                if sums:
+                    together.setdefault(minute, []).append(parts.asleep[minute])
+        for minute, parts_of in together.items():
+            self.panes.minutes.asleep[minute] = b"[" + b",".join(parts_of) + b"]"
+            self.panes.newest = max(self.panes.newest, minute)
+
     def evict(self, horizon: int) -> None:
         """Forget minutes before the horizon, and let the older ones after it rest."""
         for given in self.parts.values():
@@ -127,8 +142,8 @@ class GroupEngine:
         self.touched: set[str] = set()
         self.closing: dict[str, tuple[int, date]] = {}
         self.rows = self.controls = self.dead = 0
-        self._again: dict[int, dict[str, dict[int, dict[str, int]]]] = {}
-        """partition -> group -> minute -> what was given last, in the replay: sums are absolute."""
+        self._again: dict[str, dict[int, dict[int, dict[str, int]]]] = {}
+        """group -> partition -> minute -> what was given last, in the replay: sums are absolute."""
         self._replayed: dict[int, int] = {}
         """partition -> its newest mark in the replay: what a restarted partition repeated counts once."""
 
@@ -190,19 +205,15 @@ class GroupEngine:
             if contribution.mark > self.judged:
                 self.pending[contribution.partition].append((offset, contribution))
                 continue
-            again = self._again.setdefault(contribution.partition, {})
             for key, minutes in contribution.sums.items():
-                again.setdefault(key, {}).update(minutes)
+                self._again.setdefault(key, {}).setdefault(contribution.partition, {}).update(minutes)
                 for minute in minutes:
                     self.offsets.setdefault(minute, offset)
 
     def replayed(self) -> None:
         """All contributions up to the checkpoint are in: go on from there."""
-        for partition, again in self._again.items():
-            for key, minutes in again.items():
-                group = self._group(key)
-                for minute, sums in minutes.items():
-                    group.set_part(minute, partition, sums)
+        for key, given in self._again.items():
+            self._group(key).fill(given)
         self._again.clear()
         for group in self.groups.values():
             group.last = max(self.judged, 0)
@@ -357,6 +368,19 @@ class GroupEngine:
         day = day_of(max(self.clock - 1, 0), zone)
         today = dict(group.days.get(day.isoformat(), {}))
         return [*rows, WindowRow(key, "day", day_start(day, zone), self.clock, today)]
+
+
+def _packed(cells: Cells) -> bytes:
+    """The totals of a minute as JSON: parts that add up to them, of which there is one."""
+    return to_json([pane.sums for pane in cells.values()])
+
+
+def _added(data: bytes) -> Cells:
+    """The totals of a minute from its parts."""
+    totals: dict[str, int] = {}
+    for part in from_json(data):
+        add_to(totals, part)
+    return {AGENT_TIME: Pane(totals)}
 
 
 def _difference(before: Sums, after: Sums) -> dict[str, int]:

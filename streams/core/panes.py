@@ -128,9 +128,9 @@ def unpacked(data: bytes) -> Cells:
 class Panes:
     """The resident panes of one subject by minute."""
 
-    def __init__(self) -> None:
-        """Empty."""
-        self.minutes: Minutes[Cells] = Minutes(packed, unpacked)
+    def __init__(self, minutes: Minutes[Cells] | None = None) -> None:
+        """Empty; `minutes` where they are packed in another way."""
+        self.minutes: Minutes[Cells] = Minutes(packed, unpacked) if minutes is None else minutes
         self.dirty: set[tuple[int, CellKey]] = set()
         self.looked: dict[int, Running] = {}
         """Length of a window -> what the rules looked at in it last."""

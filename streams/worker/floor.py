@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -31,6 +32,7 @@ from streams.worker.inbox import CHUNK, FULL, turn_by_time, turn_in_order
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import Storage, WorkerConfig
 from streams.worker.sending import Sender
+from streams.worker.transport import Places
 
 SILENT_S = 5.0
 """The owner ticks a partition that was silent for this long, under the wall clock."""
@@ -38,8 +40,9 @@ LOOK_S = 0.5
 TURN_S = 0.01
 """Folding gives way after this long: a record takes several turns of the loop to get from the socket to the agent."""
 LOOKUP_RETRY_S = 1.0
-READERS = 3
-"""So many partitions are restored at once: one waits for ClickHouse while another is made."""
+SHARES = 2
+"""The partitions are restored in so many shares at once: one waits for ClickHouse while another is made."""
+READERS = SHARES + 1
 REVOKE_WAIT_S = 5.0
 
 
@@ -90,26 +93,33 @@ class Floor:
         self.hops.drop(tp)
         self.flusher.forget(tp)
 
-    async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
+    async def starts_of(self, places: Places) -> dict[TP, int]:
         """
-        Restore a partition that was assigned; tries until ClickHouse answers.
+        Restore the partitions that were assigned; tries until ClickHouse answers.
 
         Cancelled when partitions are assigned anew meanwhile: what a thread still reads then must not be owned, as a
         newer start may be folding by then.
         """
-        if tp.topic not in {EVENTS, CONTRIBUTIONS}:
-            return None
-        self._give_up(tp)
+        events = [tp for tp in places if tp.topic == EVENTS]
+        shares = [events[share::SHARES] for share in range(SHARES)]
+        shares.append([tp for tp in places if tp.topic == CONTRIBUTIONS])
+        for tp in chain(*shares):
+            self._give_up(tp)
+        starts = await asyncio.gather(*(self._restore({tp: places[tp] for tp in share}) for share in shares if share))
+        return {tp: start for share in starts for tp, start in share.items()}
+
+    async def _restore(self, places: Places) -> dict[TP, int]:
         while True:
             try:
-                restored: Restored = await self._blocking(self.hops.restored, tp, earliest, end)
+                restored: dict[TP, Restored] = await self._blocking(self.hops.restored, places)
             except Unavailable as error:
                 structlog.get_logger(__name__).warning("flush_retried", error=str(error), delay_s=LOOKUP_RETRY_S)
                 await asyncio.sleep(LOOKUP_RETRY_S)
             else:
-                self.hops.own(tp, restored)
-                self._heard[tp.partition] = monotonic()
-                return restored.start
+                for tp, one in restored.items():
+                    self.hops.own(tp, one)
+                    self._heard[tp.partition] = monotonic()
+                return {tp: one.start for tp, one in restored.items()}
 
     async def revoked(self, tps: set[TP]) -> None:
         """Wait a little for the insert in flight, then drop everything of the partitions."""

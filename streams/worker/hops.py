@@ -15,7 +15,7 @@ from streams.core.partition import PartitionEngine
 from streams.worker.burials import Burials
 from streams.worker.inbox import Inbox
 from streams.worker.ports import Storage, WorkerConfig
-from streams.worker.transport import gone
+from streams.worker.transport import Place, Places, gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +96,25 @@ class Hops:
             "partition_restored", topic=tp.topic, partition=tp.partition, offset=engine.boundary + 1, subjects=subjects
         )
 
-    def restored(self, tp: TP, earliest: int, end: int) -> Restored:
+    def restored(self, places: Places) -> dict[TP, Restored]:
         """
-        The state of the log up to the checkpoint. Blocks, and changes nothing here.
+        The state of each log up to its checkpoint. Blocks, and changes nothing here.
 
         Whoever asked may have lost the partition by the time it is there, or have asked again: only what is awaited
         to its end may be owned.
         """
-        if tp.topic == EVENTS:
-            return self._restored_events(tp.partition, earliest, end)
-        return self._restored_groups(earliest, end)
+        events = [tp.partition for tp in places if tp.topic == EVENTS]
+        stored = self._storage.stored(events, self._config.epochs[EVENTS]) if events else {}
+        restored = {}
+        for tp, place in places.items():
+            if tp.topic == EVENTS:
+                restored[tp] = self._restored_events(tp.partition, stored.pop(tp.partition, None), place)
+            elif tp.topic == CONTRIBUTIONS:
+                restored[tp] = self._restored_groups(place)
+        return restored
 
-    def _restored_events(self, partition: int, earliest: int, end: int) -> Restored:
+    def _restored_events(self, partition: int, stored: Stored | None, place: Place) -> Restored:
         epoch = self._config.epochs[EVENTS]
-        stored = self._storage.stored(partition, epoch)
         body = stored.checkpoint.body if stored else {"registry": 0, "rules": 0}
         revision = self._storage.revision(body["registry"], body["rules"])
         engine = PartitionEngine(
@@ -117,11 +122,11 @@ class Hops:
         )
         if stored is not None:
             engine.load(stored)
-        start = self._checked(EVENTS, partition, engine.boundary + 1, earliest, end)
+        start = self._checked(EVENTS, partition, engine.boundary + 1, place)
         taken = engine.rows + engine.duplicates
         return Restored(engine, start, taken, self._buried_in_a_row(stored, partition))
 
-    def _restored_groups(self, earliest: int, end: int) -> Restored:
+    def _restored_groups(self, place: Place) -> Restored:
         epoch = self._config.epochs[CONTRIBUTIONS]
         stored = self._storage.stored_groups(epoch)
         body = stored[0].body if stored else {"registry": 0, "rules": 0}
@@ -130,8 +135,8 @@ class Hops:
         replay_from = 0
         if stored is not None:
             replay_from = groups.load(*stored)
-        start = self._checked(CONTRIBUTIONS, 0, groups.boundary + 1, earliest, end)
-        return Restored(groups, max(min(replay_from, start), earliest), groups.rows)
+        start = self._checked(CONTRIBUTIONS, 0, groups.boundary + 1, place)
+        return Restored(groups, max(min(replay_from, start), place[0]), groups.rows)
 
     def _buried_in_a_row(self, stored: Stored | None, partition: int) -> int:
         """Dead letters since the last event that was taken: a worker that stopped for them takes no more of them."""
@@ -141,8 +146,9 @@ class Hops:
         after = newest.offset if newest and newest.epoch == self._config.epochs[EVENTS] else -1
         return self._storage.letters_between(EVENTS, partition, after, stored.checkpoint.boundary)
 
-    def _checked(self, topic: str, partition: int, start: int, earliest: int, end: int) -> int:
+    def _checked(self, topic: str, partition: int, start: int, place: Place) -> int:
         """The offset to start at; StopWorker when the log does not hold it."""
+        earliest, end = place
         if earliest <= start <= end:
             return start
         if start > end:

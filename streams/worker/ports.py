@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,8 +15,8 @@ from streams.core.spans import Identity
 class Storage(Protocol):
     """ClickHouse, as the worker sees it. `Unavailable`: try again; `StopWorker`: never mends."""
 
-    def stored(self, partition: int, epoch: int) -> Stored | None:
-        """What is stored of a partition of events; None before its first flush."""
+    def stored(self, partitions: Collection[int], epoch: int) -> dict[int, Stored]:
+        """What is stored of partitions of events; without those that were never flushed."""
 
     def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
         """The checkpoint of the contributions and the groups' bodies."""

@@ -31,6 +31,9 @@ silent partitions alone; new records of the others wait until it is answered: wi
 """
 
 App = TypeVar("App", bound=faust.App)
+Place = tuple[int, int]
+"""(earliest offset, end) of a partition as Kafka has it now."""
+Places = Mapping[TP, Place]
 
 LOOK_S = 0.01
 """How soon it is looked again whether all agents have named their topics."""
@@ -47,12 +50,8 @@ class Keeper(Protocol):
     def keep(self, assigned: set[TP]) -> None:
         """Give up what is not assigned any more: a start that a rebalance overtook may have ended since."""
 
-    async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
-        """
-        The offset at which a partition that was just assigned begins; None: where Kafka has it committed.
-
-        Asked for all of them at once.
-        """
+    async def starts_of(self, places: Places) -> dict[TP, int]:
+        """The offsets at which those of the partitions just assigned begin that do not where Kafka has it committed."""
 
 
 class Listener(driver.ConsumerRebalanceListener):
@@ -170,13 +169,11 @@ class BatchConsumer(driver.Consumer):
         if assigned:
             earliest = await self.earliest_offsets(*assigned)
             ends = await self.highwaters(*assigned)
-            tps = sorted(assigned)
-            starts = await asyncio.gather(*(self.keeper.start_of(tp, earliest[tp], ends[tp]) for tp in tps))
-            for tp, start in zip(tps, starts, strict=True):
-                if start is not None:
-                    await self._seek(tp, start)
-                    self._read_offset[tp] = start or None
-                    following[TP(tp.topic, tp.partition)] = start
+            places = {TP(tp.topic, tp.partition): (earliest[tp], ends[tp]) for tp in sorted(assigned)}
+            following = await self.keeper.starts_of(places)
+            for tp, start in following.items():
+                await self._seek(tp, start)
+                self._read_offset[tp] = start or None
         self._next, self._sought = following, generation
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:

@@ -96,7 +96,7 @@ def test_what_stands_above_the_checkpoint_is_left_out(client: Client, empty: Cli
 
 def as_found(client: Client) -> Any:
     """What a worker finds at its start: panes, checkpoint, subjects, ids."""
-    stored = read_stored(client, EVENTS, 0, 1)
+    stored = read_stored(client, EVENTS, [0], 1).get(0)
     assert stored is not None
     engine = new_engine(event_clock=False)
     engine.load(stored)

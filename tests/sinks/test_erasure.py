@@ -157,7 +157,7 @@ def test_whoever_starts_behind_such_a_checkpoint_deletes_again(client: Client, s
     with pytest.raises(Death):
         dying_at(client, "after_subjects").write([frozen(stored)])
     assert sum(rows for _, rows in found(client, IDS, OWNED)) > 0
-    kept = read_stored(client, "floor.events", 0, 1)
+    kept = read_stored(client, "floor.events", [0], 1).get(0)
     assert kept is not None
     following = PartitionEngine(0, 1, Registry(without(FLOOR, GONE), 2), Busy(), event_clock=False)
 

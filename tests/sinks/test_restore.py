@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from schemas.registry import Floor, Registry
 from schemas.times import from_ms
 from schemas.topics import EVENTS
 from sinks.clickhouse import ClickHouseSink
@@ -18,7 +19,7 @@ from streams.core.log import version_of
 from streams.core.partition import PartitionEngine
 from tests.sinks.test_clickhouse_sink import Crash, crash_at
 from tests.streams.floors import DAWN
-from tests.streams.runs import new_engine
+from tests.streams.runs import Busy, new_engine
 from tests.streams.test_clockwork import ticked
 from tests.streams.test_identity import asked, fact
 from tests.streams.test_restart import away, handled
@@ -37,7 +38,7 @@ def flushed(client: Client, engine: PartitionEngine, *items: Any, step: str = ""
 
 def restored(client: Client) -> PartitionEngine:
     """A new engine from the store."""
-    stored = read_stored(client, EVENTS, 0, 1)
+    stored = read_stored(client, EVENTS, [0], 1).get(0)
     assert stored is not None
     engine = new_engine(event_clock=False)
     engine.load(stored)
@@ -63,7 +64,7 @@ def panes(engine: PartitionEngine) -> dict[Any, Any]:
 
 def test_before_the_first_flush_there_is_nothing(client: Client) -> None:
     """A partition begins empty."""
-    assert read_stored(client, EVENTS, 0, 1) is None
+    assert read_stored(client, EVENTS, [0], 1) == {}
 
 
 def test_a_restart_finds_the_state_of_the_checkpoint(client: Client) -> None:
@@ -90,6 +91,23 @@ def test_panes_above_the_checkpoint_are_folded_again(client: Client) -> None:
     again = restored(client)
 
     assert {place: found for place, found in panes(again).items() if found[0]} == before
+
+
+def test_partitions_that_are_read_at_once_are_those_of_each(client: Client) -> None:
+    """Each has its own subjects, minutes and ids, as far back as its own clock wants; the third was never flushed."""
+    engines = [PartitionEngine(p, 1, Registry(Floor()), Busy(), event_clock=False) for p in range(2)]
+    flushed(client, engines[0], handled(0, 0.1, agent="a0"))
+    flushed(client, engines[1], handled(0, 0.1, agent="a1"), handled(1, 200.0, agent="a1"))
+
+    stored = read_stored(client, EVENTS, [0, 1, 2], 1)
+
+    assert set(stored) == {0, 1}
+    for partition, engine in enumerate(engines):
+        again = PartitionEngine(partition, 1, Registry(Floor()), Busy(), event_clock=False)
+        again.load(stored[partition])
+        assert panes(again) == panes(engine)
+        assert set(again.subjects) == set(engine.subjects) == {f"agent:a{partition}"}
+        assert again.remembered.known.keys() == engine.remembered.known.keys()
 
 
 class Meddled:

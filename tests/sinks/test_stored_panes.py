@@ -53,7 +53,7 @@ def test_the_panes_of_a_minute_come_packed_as_memory_packs_them(client: Client) 
     ]
     written(client, *panes)
 
-    ((key, minute, version, data),) = packed_minutes(client, "agent", "1", {})
+    ((_, key, minute, version, data),) = packed_minutes(client, "agent", "1", {})
 
     assert (key, minute, version) == (f"agent:{name}", MINUTE, NEWEST + 1)
     assert told([(key, minute, cell, pane) for cell, pane in unpacked(data).items()]) == told(panes)

@@ -46,14 +46,14 @@ class SlowStore:
         self.read = 0
         self.is_asked, self.may_answer, self.has_answered = Event(), Event(), Event()
 
-    def stored(self, partition: int, epoch: int) -> Stored:
+    def stored(self, partitions: list[int], epoch: int) -> dict[int, Stored]:
         """What is there when it is asked for; the first answer takes as long as the test likes."""
         answer, self.read = self.answers[self.read], self.read + 1
         if self.read == 1:
             self.is_asked.set()
             self.may_answer.wait(10)
             self.has_answered.set()
-        return answer
+        return dict.fromkeys(partitions, answer)
 
     def revision(self, registry: int, rules: int) -> Revision:
         """Nothing but the rule of the tests."""
@@ -82,11 +82,11 @@ async def test_a_start_that_a_rebalance_overtook_changes_nothing(floor: Floor, s
         start 1   |--- reads up to 1 ---------------------------| answer
         rebalance        x  start 2  |-- reads up to 3 --| folds 4
     """
-    overtaken = asyncio.create_task(floor.start_of(PLACE, 0, END))
+    overtaken = asyncio.create_task(floor.starts_of({PLACE: (0, END)}))
     await asyncio.to_thread(store.is_asked.wait, 10)
     overtaken.cancel()
 
-    start = await floor.start_of(PLACE, 0, END)
+    starts = await floor.starts_of({PLACE: (0, END)})
     next_one = handled(4, 4)
     assert next_one.record is not None
     floor.put(0, [Message(4, encode(next_one.record), next_one.broker_ms)])
@@ -95,13 +95,13 @@ async def test_a_start_that_a_rebalance_overtook_changes_nothing(floor: Floor, s
     await asyncio.to_thread(store.has_answered.wait, 10)
     await floor._blocking(lambda: None)
 
-    assert start == 4
+    assert starts == {PLACE: 4}
     assert (floor.hops.engines[0].boundary, floor.hops.engines[0].rows) == (4, 5)
 
 
 async def test_a_start_of_a_partition_that_went_to_another_worker_owns_nothing(floor: Floor, store: SlowStore) -> None:
     """A ghost of it would go on ticking and flushing beside the new owner."""
-    overtaken = asyncio.create_task(floor.start_of(PLACE, 0, END))
+    overtaken = asyncio.create_task(floor.starts_of({PLACE: (0, END)}))
     await asyncio.to_thread(store.is_asked.wait, 10)
     overtaken.cancel()
 
@@ -116,7 +116,7 @@ async def test_a_start_of_a_partition_that_went_to_another_worker_owns_nothing(f
 async def test_what_is_not_assigned_any_more_is_given_up(floor: Floor, store: SlowStore) -> None:
     """A start may end after the partition was taken away, and before the next assignment is known."""
     store.may_answer.set()
-    await floor.start_of(PLACE, 0, END)
+    await floor.starts_of({PLACE: (0, END)})
     other = TP(EVENTS, 1)
     floor.hops.engines[1], floor.hops.inboxes[1] = new_engine(event_clock=False), Inbox()
     floor.hops.groups = new_groups(Busy(), 1)

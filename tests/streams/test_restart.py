@@ -89,10 +89,10 @@ def test_a_crash_changes_nothing(event_clock: bool, what: list[Fact], steps: lis
     assert said_since(broken, -1) == said_since(whole, boundary)
 
 
-def handled(number: int, minute: float) -> Item:
-    """A contact of a1 that ended then."""
+def handled(number: int, minute: float, agent: str = "a1") -> Item:
+    """A contact of an agent that ended then."""
     at = from_ms(DAWN + round(minute * MINUTE_MS))
-    event = ContactHandled(source="acd", id=f"h{number}", at=at, contact="c", agent="a1", started_at=at, talk_s=30.0)
+    event = ContactHandled(source="acd", id=f"h{number}", at=at, contact="c", agent=agent, started_at=at, talk_s=30.0)
     return item_of(Sent(number, DAWN + round(minute * MINUTE_MS), event, 1))
 
 

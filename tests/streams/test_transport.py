@@ -19,7 +19,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import TopicPartition
 
 from schemas.errors import StopWorker
-from streams.worker.transport import FETCH_WAIT_MS, BatchConsumer, BatchTransport, batch_app, batches_of
+from streams.worker.transport import FETCH_WAIT_MS, BatchConsumer, BatchTransport, Places, batch_app, batches_of
 
 RECORDS = 3_000
 
@@ -41,11 +41,11 @@ class Wanted:
         """Note it."""
         self.kept = assigned
 
-    async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
+    async def starts_of(self, places: Places) -> dict[TP, int]:
         """100 for partition 0."""
-        self.asked[tp] = (earliest, end)
+        self.asked.update(places)
         await asyncio.sleep(self.takes_s)
-        return 100 if tp.partition == 0 else None
+        return {tp: 100 for tp in places if tp.partition == 0}
 
 
 class Floorlike(faust.App):

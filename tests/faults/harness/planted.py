@@ -25,6 +25,7 @@ from streams.worker import app, floor, hops
 from streams.worker.floor import Floor
 from streams.worker.flushing import Flusher
 from streams.worker.sending import Sender
+from streams.worker.transport import Places
 
 if TYPE_CHECKING:
     from tests.faults.harness.parts import WorkerSpec
@@ -44,13 +45,13 @@ class CommitsBeforeWriting(Flusher):
 class TrustsTheCommit(Floor):
     """Goes on where Kafka has it committed."""
 
-    async def start_of(self, tp: TP, earliest: int, end: int) -> int | None:
+    async def starts_of(self, places: Places) -> dict[TP, int]:
         """Where Kafka says."""
-        start = await super().start_of(tp, earliest, end)
-        if tp.topic != EVENTS or start is None:
-            return start
-        committed = await asyncio.to_thread(_committed, self._config.bootstrap, tp)
-        return max(start, committed)
+        starts = await super().starts_of(places)
+        for tp in starts:
+            if tp.topic == EVENTS:
+                starts[tp] = max(starts[tp], await asyncio.to_thread(_committed, self._config.bootstrap, tp))
+        return starts
 
 
 def _committed(bootstrap: str, tp: TP) -> int:
