@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schemas.controls import is_control
-from schemas.events import FloorEvent, decode, joined
+from schemas.events import FloorEvent, decode
 from streams.core.identity import ELSEWHERE, REMEMBERED, Known
 from streams.core.log import version_of
 from streams.core.spans import Identity
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 _BORN = "bitShiftLeft(toUInt64(epoch), 48) + offset"
 """The version a row had before another revision marked it."""
 _KNOWN = (
-    "partition, offset, revision, content, toUnixTimestamp64Milli(at), payload,"
-    " toUnixTimestamp64Milli(broker_at), ingest, epoch, source, id, toString(type)"
+    "concat(source, char(31), id, char(31), toString(type)), partition, offset, revision, content,"
+    " toUnixTimestamp64Milli(at), payload, toUnixTimestamp64Milli(broker_at), ingest, epoch"
 )
+"""The identity as `schemas.events.joined` makes it, and the fields of `Known` in their order; read with `_FORMATS`."""
+_FORMATS: dict[str, str | dict[str, str]] = {"payload": "bytes"}
 
 
 def current_events(client: Client, subject: str, from_ms: int, to_ms: int, limit: int) -> list[tuple[int, FloorEvent]]:
@@ -89,8 +91,9 @@ def last_known(client: Client, partition: int, limit: int, since_ms: int) -> tup
         f"SELECT {_KNOWN}, if({replaced}, superseded_by, 0) FROM events FINAL WHERE {where}"
         " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32}",
         parameters={**asked, "most": REMEMBERED},
+        column_formats=_FORMATS,
     ).result_rows
-    known = [_as_of(row) for row in reversed(rows)]
+    known = [_as_of(*row) for row in reversed(rows)]
     if len(known) < REMEMBERED:
         return known, since_ms - 1
     oldest = known[0][1]
@@ -109,33 +112,23 @@ def look_up(client: Client, identities: Sequence[Identity]) -> dict[Identity, li
         return found
     ids = sorted({identity.split("\x1f")[1] for identity in identities})
     rows = client.query(
-        f"SELECT {_KNOWN} FROM events WHERE id IN {{ids:Array(String)}}", parameters={"ids": ids}
+        f"SELECT {_KNOWN} FROM events WHERE id IN {{ids:Array(String)}}",
+        parameters={"ids": ids},
+        column_formats=_FORMATS,
     ).result_rows
     wanted = set(identities)
-    for identity, known in map(_known, rows):
+    for identity, *fields in rows:
         if identity in wanted:
-            found.setdefault(identity, []).append(known)
+            found.setdefault(identity, []).append(Known(*fields))
     return found
 
 
-def _as_of(row: Sequence[Any]) -> tuple[Identity, Known]:
-    identity, known = _known(row[:-1])
-    return identity, known._replace(partition=ELSEWHERE, revision=int(row[-1])) if row[-1] else known
-
-
-def _known(row: Sequence[Any]) -> tuple[Identity, Known]:
-    partition, offset, revision, content, at_ms, payload, broker_ms, ingest, epoch, source, id_, type_ = row
-    return joined(source, id_, type_), Known(
-        int(partition),
-        int(offset),
-        int(revision),
-        int(content),
-        int(at_ms),
-        payload.encode(),
-        int(broker_ms),
-        int(ingest),
-        int(epoch),
-    )
+def _as_of(identity: Identity, partition: int, offset: int, revision: int, *rest: Any) -> tuple[Identity, Known]:
+    """What is known of a fact; the last of the rest is the revision that it has elsewhere, or 0."""
+    *fields, elsewhere = rest
+    if elsewhere:
+        return identity, Known(ELSEWHERE, offset, elsewhere, *fields)
+    return identity, Known(partition, offset, revision, *fields)
 
 
 def chunks(identities: Sequence[Identity], size: int = 2_000) -> list[Sequence[Identity]]:

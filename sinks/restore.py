@@ -37,6 +37,7 @@ def read_subjects(
         "SELECT partition, subject, kind, body, boundary, toUnixTimestamp64Milli(clock), rows, duplicates, dead,"
         " controls, version FROM subjects FINAL WHERE hop = {hop:UInt8} AND partition IN {partitions:Array(UInt16)}",
         parameters={"partitions": list(partitions), "hop": hop},
+        column_formats={"body": "bytes"},
     ).result_rows
     bodies: dict[int, Bodies] = {partition: {} for partition in partitions}
     checkpoints: dict[int, Checkpoint] = {}

@@ -19,7 +19,8 @@ from streams.core.log import version_of
 from streams.core.partition import PartitionEngine
 from tests.sinks.test_clickhouse_sink import Crash, crash_at
 from tests.streams.floors import DAWN
-from tests.streams.runs import Busy, new_engine
+from tests.streams.judges import Busy
+from tests.streams.runs import new_engine
 from tests.streams.test_clockwork import ticked
 from tests.streams.test_identity import asked, fact
 from tests.streams.test_restart import away, handled
