@@ -69,9 +69,8 @@ class Watched(Floor):
         super().put(partition, records)
 
     def is_whole(self, partitions: int) -> bool:
-        """All of its partitions are restored, and no contribution is left to be read again."""
-        hops = self.hops
-        return len(hops.engines) == partitions and hops.groups is not None and hops.replay_until is None
+        """All of its partitions are restored, and the groups."""
+        return len(self.hops.engines) == partitions and self.hops.groups is not None
 
 
 def main() -> None:

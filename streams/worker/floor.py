@@ -166,13 +166,6 @@ class Floor:
         await self.flusher.send_outboxes()
 
     async def _contribute(self, groups: GroupEngine, record: Fetched) -> None:
-        until = self.hops.replay_until
-        if until is not None and record.offset <= until:
-            self._replay(groups, record)
-            if record.offset == until:
-                self.hops.end_replay()
-            return
-        self.hops.end_replay()
         if record.offset <= groups.boundary:
             return
         try:
@@ -185,13 +178,6 @@ class Floor:
             groups.apply(record.offset, message)
         else:
             groups.revise(record.offset, await self._revision(message, groups))
-
-    def _replay(self, groups: GroupEngine, record: Fetched) -> None:
-        """Take what was judged before the start; what was buried or obeyed then needs nothing now."""
-        with suppress(InvalidEvent):
-            message = decode_contributions(record.value or b"")
-            if isinstance(message, list):
-                groups.replay(record.offset, message)
 
     async def tick_forever(self) -> None:
         """Under the wall clock, tell silent partitions that time goes on: at once where something is due by now."""

@@ -117,18 +117,12 @@ class Flusher:
         for engine, topic, partition in self._owned():
             async with self.sending:
                 outbox = engine.take_outbox()
-                if self._is_due(engine, TP(topic, partition)):
+                if engine.boundary > self._flushed.get(TP(topic, partition), -1):
                     frozen.append((engine, engine.freeze()))
                     self.rows_in_flight += len(frozen[-1][1].events)
                 await self._sender.send(outbox, topic, partition)
             await asyncio.sleep(0)
         return frozen
-
-    def _is_due(self, engine: PartitionEngine | GroupEngine, tp: TP) -> bool:
-        """Whether an engine has anything to write, and may."""
-        if tp.topic == CONTRIBUTIONS and self._hops.replay_until is not None:
-            return False
-        return engine.boundary > self._flushed.get(tp, -1)
 
     async def _write(self, frozen: list[tuple[PartitionEngine | GroupEngine, Frozen]]) -> None:
         started, attempt = monotonic(), 0

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 from faust.types import TP
 
-from schemas.errors import StopWorker
+from schemas.errors import InvalidEvent, StopWorker
 from schemas.topics import CONTRIBUTIONS, EVENTS
+from streams.core.contributions import decode_contributions
 from streams.core.groups import GroupEngine
 from streams.core.log import Stored
 from streams.core.partition import PartitionEngine
 from streams.worker.burials import Burials
 from streams.worker.inbox import Inbox
 from streams.worker.ports import Storage, WorkerConfig
+from streams.worker.reading import values_between
 from streams.worker.transport import Place, Places, gone
+
+Read = Callable[[str, str, int, int, int], Iterable[tuple[int, bytes]]]
+"""See `streams.worker.reading.values_between`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +40,15 @@ class Restored:
 class Hops:
     """What this worker owns: partition engines with their inboxes, and the groups."""
 
-    def __init__(self, config: WorkerConfig, storage: Storage) -> None:
-        """Own nothing."""
+    def __init__(self, config: WorkerConfig, storage: Storage, read: Read = values_between) -> None:
+        """Own nothing; `read` gives a stretch of a partition."""
         self._config = config
         self._storage = storage
+        self._read = read
         self.burials = Burials(config.letter_limit)
         self.engines: dict[int, PartitionEngine] = {}
         self.inboxes: dict[int, Inbox] = {}
         self.groups: GroupEngine | None = None
-        self.replay_until: int | None = None
-        """Contributions up to this offset were judged before the start; None when all of them are in."""
 
     @property
     def buffered_rows(self) -> int:
@@ -72,12 +78,6 @@ class Hops:
         elif tp.topic == CONTRIBUTIONS:
             self.groups = None
 
-    def end_replay(self) -> None:
-        """All contributions up to the checkpoint are in: the groups go on from there."""
-        if self.replay_until is not None and self.groups is not None:
-            self.groups.replayed()
-        self.replay_until = None
-
     def own(self, tp: TP, restored: Restored) -> None:
         """Go on with a partition from its restored state."""
         engine = restored.engine
@@ -87,9 +87,7 @@ class Hops:
             self.inboxes[tp.partition] = Inbox(has_ended=engine.has_ended, next_offset=restored.start)
             subjects = len(engine.subjects)
         else:
-            self.groups, self.replay_until = engine, engine.boundary
-            if restored.start > engine.boundary:
-                self.end_replay()
+            self.groups = engine
             subjects = len(engine.groups)
         log = structlog.get_logger(__name__)
         log.info(
@@ -132,11 +130,17 @@ class Hops:
         body = stored[0].body if stored else {"registry": 0, "rules": 0}
         revision = self._storage.revision(body["registry"], body["rules"])
         groups = GroupEngine(self._config.partitions, epoch, revision.registry, revision.second)
-        replay_from = 0
-        if stored is not None:
-            replay_from = groups.load(*stored)
+        replay_from = groups.load(*stored) if stored is not None else 0
         start = self._checked(CONTRIBUTIONS, 0, groups.boundary + 1, place)
-        return Restored(groups, max(min(replay_from, start), place[0]), groups.rows)
+        for offset, value in self._read(
+            self._config.bootstrap, CONTRIBUTIONS, 0, max(replay_from, place[0]), groups.boundary
+        ):
+            with suppress(InvalidEvent):  # it was buried then, and needs nothing now
+                message = decode_contributions(value)
+                if isinstance(message, list):
+                    groups.replay(offset, message)
+        groups.replayed()
+        return Restored(groups, start, groups.rows)
 
     def _buried_in_a_row(self, stored: Stored | None, partition: int) -> int:
         """Dead letters since the last event that was taken: a worker that stopped for them takes no more of them."""

@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 from schemas.alerts import Transition
 from schemas.errors import StopWorker, Unavailable
 from schemas.topics import ALERTS, COMMANDS, CONTRIBUTIONS, DEAD_LETTERS, EVENTS
-from streams.core.groups import GroupEngine
 from streams.core.log import Frozen
 from streams.worker import flushing
 from streams.worker.flushing import Flusher
@@ -23,9 +22,7 @@ from streams.worker.inbox import Inbox
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import WorkerConfig
 from streams.worker.sending import Sender
-from tests.streams.judges import Busy
 from tests.streams.runs import new_engine
-from tests.streams.test_groups import given_by, new_groups
 from tests.streams.test_identity import asked, fact
 from tests.streams.test_restart import handled
 
@@ -221,21 +218,6 @@ async def test_what_a_flush_holds_does_not_change_while_records_are_folded(bench
         engine.apply(handled(number, 1 + 30 * number))
 
     assert repr([(row.subject, row.body) for row in frozen.subjects] + [frozen.checkpoint.body]) == before
-
-
-async def test_groups_that_are_still_read_again_are_not_flushed(bench: Callable[..., Bench]) -> None:
-    """A checkpoint in the middle of the replay would forget where the next replay must begin."""
-    b = bench()
-    whole = new_groups(Busy(), 1)
-    whole.apply(5, [given_by(0, 1, {"team:t1": {1: {"handled": 1}}})])
-    checkpoint = whole.checkpoint()
-    b.hops.groups = GroupEngine(1, 1, whole.registry, Busy())
-    b.hops.groups.load(checkpoint, {})
-    b.hops.replay_until = checkpoint.boundary
-
-    await b.flusher.flush()
-
-    assert b.store.tried == []
 
 
 async def test_what_an_engine_says_goes_to_its_topics(bench: Callable[..., Bench]) -> None:

@@ -14,7 +14,6 @@ from schemas.events import encode
 from schemas.times import MINUTE_MS
 from schemas.topics import ALERTS
 from streams.core import identity
-from streams.core.contributions import encode_contributions
 from streams.core.identity import Known
 from streams.core.partition import HISTORY_MS
 from streams.worker import floor as floors
@@ -24,10 +23,8 @@ from streams.worker.inbox import Inbox
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.sending import Sender
 from tests.streams.floors import DAWN
-from tests.streams.judges import Busy
 from tests.streams.runs import new_engine
 from tests.streams.test_flushing import CONFIG, Broker
-from tests.streams.test_groups import given_by, new_groups
 from tests.streams.test_inbox import Message
 from tests.streams.test_restart import handled
 
@@ -167,25 +164,3 @@ async def test_alerts_do_not_wait_for_the_rest_of_a_chunk(bench: Bench, monkeypa
     await asyncio.wait_for(asyncio.gather(bench.floor._fold(0, None), look()), 5)
 
     assert told_at[0] < 5
-
-
-async def test_the_groups_go_on_as_soon_as_all_is_read_again(bench: Bench) -> None:
-    """Not only with the next contribution: a floor may be silent for long after a start."""
-    #   offset   0 ... 3 | 4         judged before the start | to come
-    whole = new_groups(Busy(), 1)
-    given = [given_by(0, mark, {"team:t1": {mark: {"handled": 1}}}) for mark in range(4)]
-    for offset, contribution in enumerate(given):
-        whole.apply(offset, [contribution])
-    hops = bench.floor.hops
-    hops.groups = new_groups(Busy(), 1)
-    hops.groups.load(whole.checkpoint(), {})
-    hops.replay_until = hops.groups.boundary
-    messages = [Message(offset, encode_contributions([each])[0]) for offset, each in enumerate(given)]
-
-    await bench.floor.contribute(messages[:3])
-    is_whole = [hops.replay_until is None]
-    await bench.floor.contribute(messages[3:])
-    is_whole.append(hops.replay_until is None)
-
-    assert is_whole == [False, True]
-    assert hops.groups.groups["team:t1"].window(60) == whole.groups["team:t1"].window(60) == {"handled": 4}
