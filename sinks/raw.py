@@ -73,36 +73,62 @@ def current_events_of(
     return found
 
 
-def last_known(client: Client, partition: int, limit: int, since_ms: int) -> tuple[list[tuple[Identity, Known]], int]:
-    """
-    The last ids of a partition since a time and up to a version, oldest first; and the newest time of which there may
-    be others (or -1).
+Remembered = tuple[list[tuple[Identity, Known]], int]
+"""Ids, oldest first; and the newest event time of which there may be others (or -1)."""
 
-    A fact whose higher revision went to another key is known as held elsewhere, in that revision.
+
+def last_known(client: Client, asked: Mapping[int, tuple[int, int]]) -> dict[int, Remembered]:
     """
-    where = (
-        f"partition = {{partition:UInt16}} AND {_BORN} <= {{limit:UInt64}} AND version > 0"
-        " AND at >= fromUnixTimestamp64Milli({since:Int64})"
-    )
-    replaced = "superseded_by > 0 AND version <= {limit:UInt64}"
-    since_ms = max(since_ms, 0)
-    asked = {"partition": partition, "limit": limit, "since": since_ms}
+    Partition -> its last ids; `asked`: partition -> (version up to which, event time from which).
+
+    A fact whose higher revision went to another key is known as held elsewhere, in that revision. Of the rows since
+    then the newest versions are found here: FINAL would go through all of a month.
+    """
+    limit = "transform(partition, {partitions:Array(UInt16)}, {limits:Array(UInt64)}, toUInt64(0))"
+    since = "transform(partition, {partitions:Array(UInt16)}, {since:Array(Int64)}, toInt64(0))"
+    times = [max(since_ms, 0) for _, since_ms in asked.values()]
     rows = client.query(
-        f"SELECT {_KNOWN}, if({replaced}, superseded_by, 0) FROM events FINAL WHERE {where}"
-        " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32}",
-        parameters={**asked, "most": REMEMBERED},
+        f"SELECT {_KNOWN}, if(superseded_by > 0 AND version <= {limit}, superseded_by, 0)"
+        " FROM (SELECT * FROM events WHERE at >= fromUnixTimestamp64Milli({first:Int64})"
+        " ORDER BY version DESC LIMIT 1 BY type, subject, at, source, id, revision)"
+        f" WHERE partition IN {{partitions:Array(UInt16)}} AND {_BORN} <= {limit} AND version > 0"
+        f" AND toUnixTimestamp64Milli(at) >= {since}"
+        " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32} BY partition",
+        parameters={
+            "partitions": list(asked),
+            "limits": [version for version, _ in asked.values()],
+            "since": times,
+            "first": min(times, default=0),
+            "most": REMEMBERED,
+        },
         column_formats=_FORMATS,
     ).result_rows
-    known = [_as_of(*row) for row in reversed(rows)]
+    known: dict[int, list[tuple[Identity, Known]]] = {partition: [] for partition in asked}
+    for row in reversed(rows):
+        known[row[1]].append(_as_of(*row))
+    return {
+        partition: (known[partition], _forgotten(client, partition, known[partition], version, max(since_ms, 0)))
+        for partition, (version, since_ms) in asked.items()
+    }
+
+
+def _forgotten(client: Client, partition: int, known: list[tuple[Identity, Known]], limit: int, since_ms: int) -> int:
+    """The newest event time of which there may be others than the last ids."""
     if len(known) < REMEMBERED:
-        return known, since_ms - 1
+        return since_ms - 1
     oldest = known[0][1]
     older = client.query(
         "SELECT toUnixTimestamp64Milli(maxIf(at, type != 'shift_planned')) FROM events"
-        f" WHERE {where} AND {_BORN} < {{oldest:UInt64}}",
-        parameters={**asked, "oldest": version_of(oldest.epoch, oldest.offset)},
+        f" WHERE partition = {{partition:UInt16}} AND {_BORN} <= {{limit:UInt64}} AND version > 0"
+        f" AND at >= fromUnixTimestamp64Milli({{since:Int64}}) AND {_BORN} < {{oldest:UInt64}}",
+        parameters={
+            "partition": partition,
+            "limit": limit,
+            "since": since_ms,
+            "oldest": version_of(oldest.epoch, oldest.offset),
+        },
     ).result_rows
-    return known, max(since_ms - 1, int(older[0][0]))
+    return max(since_ms - 1, int(older[0][0]))
 
 
 def look_up(client: Client, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:

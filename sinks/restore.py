@@ -55,19 +55,25 @@ def read_stored(client: Client, topic: str, partitions: Collection[int], epoch: 
     """
     Everything of partitions of events as of their checkpoints; without those that have none.
 
-    Their panes are read at once: each question would go through the minutes of all of them. Of the ids, those of the
+    They are read at once: each question would go through the minutes of all of them. Of the ids, those of the
     last half hour: what is older is looked up in any case, and `events` may hold weeks. Panes that stand above the
     checkpoint (their flush never reached it) hold events that will be replayed: they are folded again from the raw
     events up to it.
     """
     found = read_subjects(client, topic, partitions, 1, epoch)
     minutes = _read_minutes(client, {partition: checkpoint for partition, (checkpoint, _) in found.items()})
+    limits = {partition: version_of(epoch, checkpoint.boundary) for partition, (checkpoint, _) in found.items()}
+    remembered = last_known(
+        client,
+        {
+            partition: (limits[partition], checkpoint.clock_ms - REMEMBERED_MS)
+            for partition, (checkpoint, _) in found.items()
+        },
+    )
     stored = {}
     for partition, (checkpoint, bodies) in found.items():
-        limit = version_of(epoch, checkpoint.boundary)
-        panes = _as_of(client, minutes.pop(partition, []), limit, checkpoint.clock_ms)
-        known, forgotten = last_known(client, partition, limit, checkpoint.clock_ms - REMEMBERED_MS)
-        stored[partition] = Stored(checkpoint, bodies, panes, known, forgotten)
+        panes = _as_of(client, minutes.pop(partition, []), limits[partition], checkpoint.clock_ms)
+        stored[partition] = Stored(checkpoint, bodies, panes, *remembered[partition])
     return stored
 
 

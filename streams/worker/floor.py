@@ -40,7 +40,7 @@ LOOK_S = 0.5
 TURN_S = 0.01
 """Folding gives way after this long: a record takes several turns of the loop to get from the socket to the agent."""
 LOOKUP_RETRY_S = 1.0
-SHARES = 1
+SHARES = 2
 """The partitions are restored in so many shares at once: one waits for ClickHouse while another is made."""
 READERS = SHARES + 1
 REVOKE_WAIT_S = 5.0

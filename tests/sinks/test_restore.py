@@ -253,7 +253,7 @@ def test_the_last_ids_come_oldest_first(client: Client) -> None:
     engine = new_engine(event_clock=False)
     flushed(client, engine, *(handled(number, number) for number in range(4)))
 
-    known, forgotten = last_known(client, 0, version_of(1, 2), 0)
+    known, forgotten = last_known(client, {0: (version_of(1, 2), 0)})[0]
 
     assert [found.offset for _, found in known] == [0, 1, 2]
     assert forgotten == -1
@@ -265,7 +265,7 @@ def test_beyond_the_last_ids_their_newest_time_is_told(client: Client, monkeypat
     engine = new_engine(event_clock=False)
     flushed(client, engine, *(handled(number, number) for number in range(5)))
 
-    known, forgotten = last_known(client, 0, version_of(1, 4), 0)
+    known, forgotten = last_known(client, {0: (version_of(1, 4), 0)})[0]
 
     assert [found.offset for _, found in known] == [3, 4]
     assert forgotten == DAWN + 2 * 60_000
@@ -276,7 +276,7 @@ def test_ids_before_a_time_are_not_read(client: Client) -> None:
     engine = new_engine(event_clock=False)
     flushed(client, engine, *(handled(number, number) for number in range(4)))
 
-    known, forgotten = last_known(client, 0, version_of(1, 3), DAWN + 2 * 60_000)
+    known, forgotten = last_known(client, {0: (version_of(1, 3), DAWN + 2 * 60_000)})[0]
 
     assert [found.offset for _, found in known] == [2, 3]
     assert forgotten == DAWN + 2 * 60_000 - 1

@@ -44,6 +44,6 @@ def test_a_plan_ahead_of_time_makes_no_event_old(client: Client, monkeypatch: py
     engine = new_engine(event_clock=False)
     flushed(client, engine, handled(0, 1), plan(1, 2, (WORK, 30_000, 30_480)), handled(2, 3))
 
-    known, forgotten = last_known(client, 0, version_of(1, 2), 0)
+    known, forgotten = last_known(client, {0: (version_of(1, 2), 0)})[0]
 
     assert (len(known), forgotten) == (1, (MINUTE + 1) * MINUTE_MS)
