@@ -57,6 +57,12 @@ def day_start(day: date, zone: ZoneInfo) -> int:
     return to_ms(datetime(day.year, day.month, day.day, tzinfo=zone))
 
 
+def minutes_of_day(minute: int, zone: ZoneInfo) -> tuple[int, int, str]:
+    """(first minute, first minute after, ISO date) of the local day that holds a minute."""
+    day = day_of(minute * MINUTE_MS, zone)
+    return -(-day_start(day, zone) // MINUTE_MS), -(-day_end(day, zone) // MINUTE_MS), day.isoformat()
+
+
 def day_end(day: date, zone: ZoneInfo) -> int:
     """Epoch milliseconds at which a local day ends (exclusive)."""
     return day_start(day + timedelta(days=1), zone)

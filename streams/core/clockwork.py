@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from schemas.alerts import ALL_NEWS, Judgement, Transition
-from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of
+from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of, minutes_of_day
 from streams.core.facts import AGENT_TIME
 from streams.core.panes import RESIDENT_MINUTES
 from streams.core.spans import EVER, NEVER, TTL_MS
@@ -112,17 +112,10 @@ class Clockwork:
     def day_of(self, subject: Subject, minute: int) -> str:
         """The site day (ISO) that holds a minute."""
         site = self.site_of(subject)
-        first, after, name = subject.today
+        first, after, _ = subject.today
         if not first <= minute < after:
-            zone = self._engine.registry.zone(site)
-            day = day_of(minute * MINUTE_MS, zone)
-            first, after, name = (
-                -(-day_start(day, zone) // MINUTE_MS),
-                -(-day_end(day, zone) // MINUTE_MS),
-                day.isoformat(),
-            )
-            subject.today = (first, after, name)
-        return name
+            subject.today = minutes_of_day(minute, self._engine.registry.zone(site))
+        return subject.today[2]
 
     def day_known(self, subject: Subject) -> tuple[int, int]:
         """First minute, and first minute after, of the site day that was asked for last; both 0 for none."""

@@ -16,7 +16,7 @@ AWAKE_MINUTES = 6
 class Minutes(Generic[V]):
     """A value by minute; the value of a minute at rest is made anew from JSON when it is asked for."""
 
-    __slots__ = ("_lent", "_pack", "_unpack", "asleep", "awake")
+    __slots__ = ("_horizon", "_lent", "_pack", "_unpack", "asleep", "awake")
 
     def __init__(self, pack: Callable[[V], bytes] = to_json, unpack: Callable[[bytes], V] = from_json) -> None:
         """Empty. `pack` makes JSON of a value, and `unpack` the value of it."""
@@ -24,6 +24,8 @@ class Minutes(Generic[V]):
         self.asleep: dict[int, bytes] = {}
         self._lent: dict[int, V] = {}
         """What was asked for of those at rest since the last `settle`."""
+        self._horizon = 0
+        """Of the last `settle`: none before it is at rest."""
         self._pack = pack
         self._unpack = unpack
 
@@ -79,8 +81,12 @@ class Minutes(Generic[V]):
     def settle(self, horizon: int, resting: int, busy: Collection[int] = ()) -> None:
         """Forget the minutes before `horizon`, and let those before `resting` rest; but for those that are `busy`."""
         self._lent.clear()
-        for minute in [minute for minute in self.asleep if minute < horizon]:
-            del self.asleep[minute]
+        if horizon - self._horizon > len(self.asleep):
+            self.asleep = {minute: packed for minute, packed in self.asleep.items() if minute >= horizon}
+        else:
+            for minute in range(self._horizon, horizon):
+                self.asleep.pop(minute, None)
+        self._horizon = max(self._horizon, horizon)
         for minute in [minute for minute in self.awake if minute < resting and minute not in busy]:
             value = self.awake.pop(minute)
             if minute >= horizon:
