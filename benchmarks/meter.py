@@ -123,9 +123,9 @@ class Meter(threading.Thread):
         finish(asdict(Metered(count - from_, wall_s, cpu_s, peak_mb(), began, from_ - base, self._more())))
 
 
-def peak_mb() -> float:
-    """The most memory that this process has had, MB."""
-    status = Path("/proc/self/status")
+def peak_mb(process: str = "self") -> float:
+    """The most memory that this process has had, or on Linux another one, MB."""
+    status = Path(f"/proc/{process}/status")
     if status.exists():  # ru_maxrss of Linux knows the size of the parent, too
         held = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
         return int(held.split()[1]) * 1024 / 1e6

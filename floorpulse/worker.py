@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from threading import Timer
 from typing import Any
@@ -13,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from floorpulse.clock import now_ms
 from floorpulse.crashing import crash_step
+from floorpulse.cycles import look_seldom
 from floorpulse.housekeeping import start_housekeeping
 from floorpulse.offsets import admin_client
 from floorpulse.serving import serve_metrics
@@ -20,8 +20,6 @@ from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.topics import EVENTS
 
-GC_THRESHOLDS = (50_000, 50, 50)
-"""Nearly everything that the engine makes is freed by counting: looking for cycles seldom saves a tenth of the time."""
 EXIT_FAILED = 70
 """Exit code after an error: the supervisor starts the worker again, from its checkpoint."""
 
@@ -33,7 +31,7 @@ def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
     """Run until it is told to stop; exits with 70 after an unexpected error, or one that forbids to go on."""
     from streams.worker.app import run_app
 
-    gc.set_threshold(*GC_THRESHOLDS)
+    look_seldom()
     app, metrics = _make_app(settings, name, accept_gap=accept_gap)
     address = (settings.metrics_host, settings.metrics_port)
     serve_metrics(address, metrics, lambda: "" if app.keeper.hops.engines else "no partition is assigned yet")

@@ -1,8 +1,8 @@
 """
 floorpulse's own worker, as `floorpulse worker` runs it, watched from inside.
 
-Works: `fold` (nothing is written to ClickHouse, revisions are still read from it), `durable`, `start` (until everything
-is restored), `catch_up` (until the log is durable), `live` and `soak` (until stdin is closed).
+Works: `fold` (nothing is written to ClickHouse, revisions are still read from it), `durable`, `catch_up` (until the log
+is durable), `live` and `soak` (until stdin is closed).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from threading import Event, Thread
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
-from faust.types import TP
 
 import streams.worker.app as worker_app
 from benchmarks.meter import READY, Meter, Order, finish, peak_mb
@@ -26,7 +25,6 @@ from schemas.topics import EVENTS
 from streams.worker.decoding import Fetched
 from streams.worker.floor import Floor
 from streams.worker.metrics import WorkerMetrics
-from streams.worker.transport import Places
 
 NAME = "bench-1"
 LOOK_S = 0.005
@@ -46,7 +44,6 @@ class Watched(Floor):
         self.durable: dict[int, int] = {}
         self.folded = next(arg for arg in args if isinstance(arg, WorkerMetrics)).records
         self.waits_ms: list[float] = []
-        self.assigned_at = 0.0
 
         def heard(tp: Any, boundary: int) -> None:
             if tp.topic == EVENTS:
@@ -55,11 +52,6 @@ class Watched(Floor):
 
         super().__init__(*[*args[:-1], heard])
         Watched.made = self
-
-    async def starts_of(self, places: Places) -> dict[TP, int]:
-        """The partitions are there, to be restored."""
-        self.assigned_at = self.assigned_at or time.time()
-        return await super().starts_of(places)
 
     def put(self, partition: int, records: Sequence[Fetched]) -> None:
         """The agent's body has a batch."""
@@ -135,15 +127,6 @@ def _whole(order: Order) -> Watched:
     return Watched.made
 
 
-def _start(order: Order) -> None:
-    """Say how long after the start of the process everything was restored."""
-    floor = _whole(order)
-    now = time.time()
-    subjects = sum(len(engine.subjects) for engine in floor.hops.engines.values())
-    seconds, restoring = now - order.extra["began"], now - floor.assigned_at
-    finish({"seconds": seconds, "restoring_s": restoring, "subjects": subjects, "peak_mb": peak_mb()})
-
-
 def _catch_up(order: Order) -> None:
     """Say how long it took until so many records were durable, and the memory at each eighth of them."""
     floor, process = _whole(order), psutil.Process()
@@ -182,7 +165,6 @@ def _soak(order: Order) -> None:
 
 
 WATCHES: dict[str, Callable[[Order], None]] = {
-    "start": _start,
     "catch_up": _catch_up,
     "live": _live,
     "soak": _soak,

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.explained import as_json, print_explanation
 from floorpulse.cli.kpi import read_instant
 from floorpulse.cli.output import NO_DATA, Data, print_json
 from floorpulse.cli.query import refusals_in_one_line
@@ -64,6 +63,7 @@ def explain(  # noqa: PLR0913, PLR0917  one argument is one option of the comman
 
     Example: floorpulse explain aht_s --agent a0412 --from 2026-03-02 --to 2026-03-03
     """
+    from floorpulse.cli.explained import as_json, print_explanation
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client
     from sinks.explain import read_explanation

@@ -33,6 +33,7 @@ from floorpulse.cli import (
     web,
     worker,
 )
+from floorpulse.cycles import look_seldom
 from floorpulse.logs import set_up_logs
 
 NOUNS = (
@@ -82,6 +83,7 @@ def make_app() -> typer.Typer:
 
 def run() -> None:
     """Entry of the console script."""
+    look_seldom()
     set_up_logs("auto")
     make_app()()
 
