@@ -90,9 +90,9 @@ def last_known(client: Client, asked: Mapping[int, tuple[int, int]]) -> dict[int
     rows = client.query(
         f"SELECT {_KNOWN}, if(superseded_by > 0 AND version <= {limit}, superseded_by, 0)"
         " FROM (SELECT * FROM events WHERE at >= fromUnixTimestamp64Milli({first:Int64})"
+        f" AND partition IN {{partitions:Array(UInt16)}} AND toUnixTimestamp64Milli(at) >= {since}"
         " ORDER BY version DESC LIMIT 1 BY type, subject, at, source, id, revision)"
-        f" WHERE partition IN {{partitions:Array(UInt16)}} AND {_BORN} <= {limit} AND version > 0"
-        f" AND toUnixTimestamp64Milli(at) >= {since}"
+        f" WHERE {_BORN} <= {limit} AND version > 0"
         " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32} BY partition",
         parameters={
             "partitions": list(asked),

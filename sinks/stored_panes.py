@@ -29,9 +29,9 @@ PackedMinute = tuple[int, str, int, int, bytes]
 def packed_minutes(client: Client, kind: Kind, where: str, parameters: Mapping[str, Any]) -> list[PackedMinute]:
     """The minutes that a condition over `agent_minutes` or `queue_minutes` chooses."""
     said = client.query(
-        f"SELECT any(partition), concat('{kind}:', {kind}), intDiv(toUnixTimestamp(minute), 60), max(version),"
+        f"SELECT partition, concat('{kind}:', {kind}), intDiv(toUnixTimestamp(minute), 60), max(version),"
         f" concat('[', arrayStringConcat(groupArray({_PANES[kind]}), ','), ']') AS packed"
-        f" FROM {kind}_minutes FINAL WHERE {where} GROUP BY {kind}, minute",
+        f" FROM {kind}_minutes FINAL WHERE {where} GROUP BY partition, {kind}, minute",
         parameters=dict(parameters),
         column_formats={"packed": "bytes"},
     )

@@ -44,11 +44,11 @@ def test_every_column_map_and_bucket_comes_back(client: Client) -> None:
 
 
 def test_the_panes_of_a_minute_come_packed_as_memory_packs_them(client: Client) -> None:
-    """Two cells of a minute of an agent are one value; it tells the higher of their versions."""
+    """Two cells of a minute of an agent are one value, whatever their names; it tells the higher of their versions."""
     name = """O'Brien "Ö" \\ 7"""
     columns = [*AGENT_COLUMNS, *(prefix + 'it"s' for prefix, _ in MAPS.values())]
     panes: list[PaneOf] = [
-        (f"agent:{name}", MINUTE, ("sales", "chat"), Pane(_numbered(columns), [7, 4_000_000_000], NEWEST + 1)),
+        (f"agent:{name}", MINUTE, ('s"a\\l/és\t', "chat"), Pane(_numbered(columns), [7, 4_000_000_000], NEWEST + 1)),
         (f"agent:{name}", MINUTE, ("", ""), Pane({"ready_ms": 60_000}, [], NEWEST)),
     ]
     written(client, *panes)
