@@ -9,5 +9,5 @@ THRESHOLDS = (50_000, 50, 50)
 
 
 def look_seldom() -> None:
-    """For the rest of this process."""
+    """Look seldom for the rest of this process."""
     gc.set_threshold(*THRESHOLDS)

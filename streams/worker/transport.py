@@ -51,7 +51,11 @@ class Keeper(Protocol):
         """Give up what is not assigned any more: a start that a rebalance overtook may have ended since."""
 
     async def starts_of(self, places: Places) -> dict[TP, int]:
-        """The offsets at which those of the partitions just assigned begin that do not where Kafka has it committed."""
+        """
+        Where the partitions that were just assigned begin.
+
+        Those that are left out begin where Kafka has them committed.
+        """
 
 
 class Listener(driver.ConsumerRebalanceListener):
