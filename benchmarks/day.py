@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
-from benchmarks.compiling import ROOT, python_path
+from benchmarks.compiling import ROOT
 from benchmarks.events import PARTITIONS, START_MS, simulator_of
+from benchmarks.processes import worker_command
 from benchmarks.results import Column, Result
 from benchmarks.scale import Scale
-from benchmarks.servers import as_environment, running_floor
+from benchmarks.servers import running_floor
 from floorpulse.drain import drain
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
@@ -82,10 +82,9 @@ def _send(settings: Settings, seats: int, scale: Scale) -> int:
 def _worker(settings: Settings, number: int) -> Iterator[None]:
     """`floorpulse worker`, one of several."""
     name = f"bench-{number + 1}"
-    command = [sys.executable, "-Pm", "floorpulse.cli.main", "worker", "--name", name, "--data", str(settings.data)]
     own = settings.model_copy(update={"metrics_port": settings.metrics_port + number})
     with (settings.data / f"{name}.log").open("wb") as log:
-        environment = {**as_environment(own), "PYTHONPATH": python_path()}
+        command, environment = worker_command(own, name)
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=environment)
     try:
         yield

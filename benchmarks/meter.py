@@ -25,6 +25,8 @@ LOOK_S = 0.05
 SILENT_S = 180.0
 """A run that has counted nothing after this long is given up."""
 MARK = '{"metered":'
+WORKER = "bench-1"
+"""The usual name of the measured worker: whoever has it next takes its partitions over at once."""
 READY = "ready"
 """A process that waits to be told to stop says this once it is at work."""
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from benchmarks.compiling import python_path
 from benchmarks.meter import READY, Order, read_result
+from benchmarks.servers import as_environment
+from floorpulse.settings import Settings
 from schemas.errors import Unavailable
 
 OURS = Path(sys.executable)
@@ -62,6 +64,12 @@ def started(python: Path, module: str, order: Order, *, is_compiled: bool = True
             cwd=folder,
             env={**os.environ, "PYTHONPATH": python_path(is_compiled=is_compiled and python == OURS)},
         )
+
+
+def worker_command(settings: Settings, name: str) -> tuple[list[str], dict[str, str]]:
+    """The command `floorpulse worker` with the compiled engine, and its environment."""
+    command = [str(OURS), "-Pm", "floorpulse.cli.main", "worker", "--name", name, "--data", str(settings.data)]
+    return command, {**as_environment(settings), "FLOORPULSE_LOG_FORMAT": "json", "PYTHONPATH": python_path()}
 
 
 def _last_line(order: Order) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 import uuid
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from benchmarks.compiling import python_path
 from benchmarks.events import PARTITIONS, simulator_of
-from benchmarks.meter import Order, peak_mb
-from benchmarks.processes import OURS, measured
+from benchmarks.meter import WORKER, Order, peak_mb
+from benchmarks.processes import OURS, measured, worker_command
 from benchmarks.results import Column, Result
 from benchmarks.scale import Scale
-from benchmarks.servers import as_environment, as_given, running_floor
+from benchmarks.servers import as_given, running_floor
 from benchmarks.topics import fill
 from floorpulse.settings import Settings
 from schemas.errors import Unavailable
@@ -27,8 +25,6 @@ from schemas.topics import EVENTS
 STARTS = 3
 CAUGHT_UP_WITHIN_S = 3_600.0
 STARTED_WITHIN_S = 120.0
-NAME = "bench-1"
-"""Of the worker that caught up: it takes its partitions over at once."""
 
 
 def state(scale: Scale) -> Result:
@@ -94,17 +90,7 @@ class Began:
 
 def _started_again(settings: Settings) -> Began:
     """Start `floorpulse worker`, and end it once it has said of everything that it is restored."""
-    command = [
-        sys.executable,
-        "-Pm",
-        "floorpulse.cli.main",
-        "worker",
-        "--name",
-        "bench-1",
-        "--data",
-        str(settings.data),
-    ]
-    environment = {**as_environment(settings), "FLOORPULSE_LOG_FORMAT": "json", "PYTHONPATH": python_path()}
+    command, environment = worker_command(settings, WORKER)
     began, imported, said = time.monotonic(), 0.0, list[str]()
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=settings.data, env=environment) as process:
         watch = Timer(STARTED_WITHIN_S, process.kill)

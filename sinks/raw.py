@@ -73,11 +73,11 @@ def current_events_of(
     return found
 
 
-Remembered = tuple[list[tuple[Identity, Known]], int]
+LastIds = tuple[list[tuple[Identity, Known]], int]
 """Ids, oldest first; and the newest event time of which there may be others (or -1)."""
 
 
-def last_known(client: Client, asked: Mapping[int, tuple[int, int]]) -> dict[int, Remembered]:
+def last_known(client: Client, asked: Mapping[int, tuple[int, int]]) -> dict[int, LastIds]:
     """
     Partition -> its last ids; `asked`: partition -> (version up to which, event time from which).
 

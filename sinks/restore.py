@@ -62,18 +62,15 @@ def read_stored(client: Client, topic: str, partitions: Collection[int], epoch: 
     """
     found = read_subjects(client, topic, partitions, 1, epoch)
     minutes = _read_minutes(client, {partition: checkpoint for partition, (checkpoint, _) in found.items()})
-    limits = {partition: version_of(epoch, checkpoint.boundary) for partition, (checkpoint, _) in found.items()}
-    remembered = last_known(
-        client,
-        {
-            partition: (limits[partition], checkpoint.clock_ms - REMEMBERED_MS)
-            for partition, (checkpoint, _) in found.items()
-        },
-    )
+    asked = {
+        partition: (version_of(epoch, checkpoint.boundary), checkpoint.clock_ms - REMEMBERED_MS)
+        for partition, (checkpoint, _) in found.items()
+    }
+    last = last_known(client, asked)
     stored = {}
     for partition, (checkpoint, bodies) in found.items():
-        panes = _as_of(client, minutes.pop(partition, []), limits[partition], checkpoint.clock_ms)
-        stored[partition] = Stored(checkpoint, bodies, panes, *remembered[partition])
+        panes = _as_of(client, minutes.pop(partition, []), asked[partition][0], checkpoint.clock_ms)
+        stored[partition] = Stored(checkpoint, bodies, panes, *last[partition])
     return stored
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 import streams.worker.app as worker_app
-from benchmarks.meter import READY, Meter, Order, finish, peak_mb
+from benchmarks.meter import READY, WORKER, Meter, Order, finish, peak_mb
 from benchmarks.results import quantile
 from floorpulse.logs import set_up_logs
 from floorpulse.settings import Settings
@@ -26,7 +26,6 @@ from streams.worker.decoding import Fetched
 from streams.worker.floor import Floor
 from streams.worker.metrics import WorkerMetrics
 
-NAME = "bench-1"
 LOOK_S = 0.005
 MOST_SAMPLES = 1_000_000
 
@@ -78,7 +77,7 @@ def main() -> None:
     else:
         count = _durable if order.work == "durable" else _folded
         Meter(order, count, lambda: _owns(order.partitions)).start()
-    run_worker(settings, order.extra.get("name", NAME), accept_gap=False)
+    run_worker(settings, order.extra.get("name", WORKER), accept_gap=False)
 
 
 def _owns(partitions: int) -> bool:

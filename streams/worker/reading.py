@@ -44,8 +44,8 @@ async def _batches(
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([place])
         consumer.seek(place, first)
         while await consumer.position(place) <= last:

@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.topics import EVENTS
 from sinks.clickhouse import ClickHouseSink
-from sinks.stored_panes import Kind, PaneOf, packed_minutes, stored_panes
+from sinks.stored_panes import KINDS, PaneOf, packed_minutes, stored_panes
 from streams.core.log import OFFSET_BITS, Checkpoint, Frozen
 from streams.core.panes import Pane, unpacked
 
@@ -61,8 +61,7 @@ def test_the_panes_of_a_minute_come_packed_as_memory_packs_them(client: Client) 
 
 def test_what_came_to_nothing_comes_back_empty(client: Client) -> None:
     """A sum of zero is no sum."""
-    kinds: tuple[Kind, ...] = ("agent", "queue")
-    for kind in kinds:
+    for kind in KINDS:
         written(client, (f"{kind}:x", MINUTE, ("x", "voice"), Pane({}, [], 5)))
         assert told(stored_panes(client, kind, f"{kind} = {{name:String}}", {"name": "x"})) == {
             (f"{kind}:x", MINUTE, ("x", "voice")): ({}, [], 5)

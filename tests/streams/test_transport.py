@@ -160,6 +160,8 @@ async def test_what_was_not_committed_is_committed_later(kafka_bootstrap: str, t
         consumer._thread.is_joining = False
         await asyncio.to_thread(_until_committed, kafka_bootstrap, topic, 1, RECORDS)
 
+    assert committed(kafka_bootstrap, topic)[1] == RECORDS
+
 
 async def test_what_was_stored_under_an_older_assignment_is_not_committed(
     kafka_bootstrap: str, topic: str, tmp_path: Path
