@@ -15,7 +15,7 @@ from alerting.judge import RuleJudge
 from alerting.load import load_rules
 from alerting.starter import STARTER_FILE, starter_text
 from benchmarks.events import LogOfLists, simulator_of
-from floorpulse.cycles import look_seldom
+from floorpulse.heap import set_up_heap
 from schemas.registry import Registry
 from streams.core.partition import PartitionEngine
 from streams.worker.flushing import FLUSH_ROWS
@@ -122,7 +122,7 @@ class EngineRun:
 
 def settled() -> None:
     """The collector as the worker has it; the log in memory is no part of a worker's heap."""
-    look_seldom()
+    set_up_heap()
     gc.unfreeze()
     gc.collect()
     gc.freeze()

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from floorpulse.clock import now_ms
 from floorpulse.crashing import crash_step
-from floorpulse.cycles import look_seldom
+from floorpulse.heap import set_up_heap
 from floorpulse.housekeeping import start_housekeeping
 from floorpulse.offsets import admin_client
 from floorpulse.serving import serve_metrics
@@ -31,7 +31,7 @@ def run_worker(settings: Settings, name: str, *, accept_gap: bool) -> None:
     """Run until it is told to stop; exits with 70 after an unexpected error, or one that forbids to go on."""
     from streams.worker.app import run_app
 
-    look_seldom()
+    set_up_heap()
     app, metrics = _make_app(settings, name, accept_gap=accept_gap)
     address = (settings.metrics_host, settings.metrics_port)
     serve_metrics(address, metrics, lambda: "" if app.keeper.hops.engines else "no partition is assigned yet")

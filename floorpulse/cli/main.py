@@ -33,7 +33,7 @@ from floorpulse.cli import (
     web,
     worker,
 )
-from floorpulse.cycles import look_seldom
+from floorpulse.heap import set_up_heap
 from floorpulse.logs import set_up_logs
 
 NOUNS = (
@@ -83,7 +83,7 @@ def make_app() -> typer.Typer:
 
 def run() -> None:
     """Entry of the console script."""
-    look_seldom()
+    set_up_heap()
     set_up_logs("auto")
     make_app()()
 
