@@ -136,7 +136,7 @@ def _stored(client: Client, key: str) -> dict[tuple[int, CellKey], Pane]:
 
 
 def _pane_differences(
-    key: str, folded: Minutes[Cells], stored: dict[tuple[int, CellKey], Pane], mark: Mark
+    key: str, folded: Minutes[Cells, Any], stored: dict[tuple[int, CellKey], Pane], mark: Mark
 ) -> Iterator[Difference]:
     wanted = {(minute, cell): pane for minute, cells in folded.items() for cell, pane in cells.items()}
     for at in sorted(wanted.keys() | stored.keys()):

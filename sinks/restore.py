@@ -97,9 +97,10 @@ def _read_minutes(client: Client, checkpoints: Mapping[int, Checkpoint]) -> dict
     parameters = {"partitions": list(first), "start": min(first.values(), default=0) * 60}
     where = "partition IN {partitions:Array(UInt16)} AND minute >= toDateTime({start:UInt32})"
     found: dict[int, list[PackedMinute]] = {}
+    once: dict[int, int] = {}
     for kind in KINDS:
-        for packed in packed_minutes(client, kind, where, parameters):
-            partition, _, minute, _, _ = packed
+        for partition, key, minute, version, cells in packed_minutes(client, kind, where, parameters):
             if minute >= first[partition]:
-                found.setdefault(partition, []).append(packed)
+                same = once.setdefault(minute, minute)  # an int for each of them takes megabytes
+                found.setdefault(partition, []).append((partition, key, same, version, cells))
     return found

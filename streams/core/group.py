@@ -18,7 +18,7 @@ class Group:
         """Empty, with windows that end with minute `last`."""
         self.key = key
         self.kind, _, self.id = key.partition(":")
-        self.parts: dict[int, Minutes[dict[str, int]]] = {}
+        self.parts: dict[int, Minutes[dict[str, int], bytes]] = {}
         """partition -> what it gives to each minute."""
         self.panes = Panes(Minutes(_packed, _added))
         """Over all partitions, each minute in one cell."""
@@ -62,7 +62,7 @@ class Group:
         """Replace what a partition gives to a minute; returns the difference."""
         given = self.parts.get(partition)
         if given is None:
-            given = self.parts[partition] = Minutes()
+            given = self.parts[partition] = Minutes(to_json, from_json)
         before = given.get(minute)
         given[minute] = sums
         difference = _difference(before, sums) if before else sums
@@ -71,18 +71,21 @@ class Group:
             self.panes.add(minute, AGENT_TIME, difference, 1, 0)
         return difference
 
-    def fill(self, given: dict[int, dict[int, dict[str, int]]]) -> None:
-        """Take what each partition gave to minutes before a start: a minute is added up when somebody asks for it."""
-        together: dict[int, list[bytes]] = {}
+    def fill(self, given: dict[int, dict[int, bytes]]) -> None:
+        """
+        Take what each partition gave to minutes before a start, as JSON.
+
+        A minute is added up when somebody asks for it.
+        """
+        together: dict[int, tuple[bytes, ...]] = {}
         for partition, minutes in given.items():
-            parts = self.parts[partition] = Minutes()
+            parts = self.parts[partition] = Minutes(to_json, from_json)
+            parts.asleep = minutes
             for minute, sums in minutes.items():
-                parts.asleep[minute] = to_json(sums)
-                if sums:
-                    together.setdefault(minute, []).append(parts.asleep[minute])
-        for minute, parts_of in together.items():
-            self.panes.minutes.asleep[minute] = b"[" + b",".join(parts_of) + b"]"
-            self.panes.newest = max(self.panes.newest, minute)
+                if sums != _NOTHING:
+                    together[minute] = (*together.get(minute, ()), sums)
+        self.panes.minutes.asleep = together
+        self.panes.newest = max(together, default=self.panes.newest)
 
     def evict(self, horizon: int) -> None:
         """Forget minutes before the horizon, and let the older ones after it rest."""
@@ -92,16 +95,19 @@ class Group:
         self.panes.evict(horizon)
 
 
-def _packed(cells: Cells) -> bytes:
+_NOTHING = b"{}"
+
+
+def _packed(cells: Cells) -> tuple[bytes, ...]:
     """The totals of a minute as JSON: parts that add up to them, of which there is one."""
-    return to_json([pane.sums for pane in cells.values()])
+    return tuple([to_json(pane.sums) for pane in cells.values()])
 
 
-def _added(data: bytes) -> Cells:
+def _added(parts: tuple[bytes, ...]) -> Cells:
     """The totals of a minute from its parts."""
     totals: dict[str, int] = {}
-    for part in from_json(data):
-        add_to(totals, part)
+    for part in parts:
+        add_to(totals, from_json(part))
     return {AGENT_TIME: Pane(totals)}
 
 

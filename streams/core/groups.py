@@ -22,6 +22,7 @@ from schemas.registry import Registry
 from schemas.times import MINUTE_MS, day_end, day_of, day_start, minutes_of_day
 from schemas.topics import CONTRIBUTIONS
 from streams.core.clockwork import DAY_GRACE_MS
+from streams.core.contributions import unpacked
 from streams.core.group import Group
 from streams.core.log import (
     Checkpoint,
@@ -29,6 +30,7 @@ from streams.core.log import (
     Frozen,
     Letter,
     Outbox,
+    PackedContribution,
     Revision,
     SubjectRow,
     WindowRow,
@@ -61,7 +63,7 @@ class GroupEngine:
         self.touched: set[str] = set()
         self.closing: dict[str, tuple[int, date]] = {}
         self.rows = self.controls = self.dead = 0
-        self._again: dict[str, dict[int, dict[int, dict[str, int]]]] = {}
+        self._again: dict[str, dict[int, dict[int, bytes]]] = {}
         """group -> partition -> minute -> what was given last, in the replay: sums are absolute."""
         self._replayed: dict[int, int] = {}
         """partition -> its newest mark in the replay: what a restarted partition repeated counts once."""
@@ -115,7 +117,7 @@ class GroupEngine:
             group.today = (0, 0, "")
             group.has_moved = True
 
-    def replay(self, offset: int, contributions: list[Contribution]) -> None:
+    def replay(self, offset: int, contributions: list[PackedContribution]) -> None:
         """Take contributions from before the checkpoint: fills the minutes without judging again."""
         for contribution in contributions:
             if contribution.mark <= self._replayed.get(contribution.partition, -1):
@@ -123,7 +125,7 @@ class GroupEngine:
             if contribution.part + 1 == contribution.parts:
                 self._replayed[contribution.partition] = contribution.mark
             if contribution.mark > self.judged:
-                self.pending[contribution.partition].append((offset, contribution))
+                self.pending[contribution.partition].append((offset, unpacked(contribution)))
                 continue
             for key, minutes in contribution.sums.items():
                 self._again.setdefault(key, {}).setdefault(contribution.partition, {}).update(minutes)

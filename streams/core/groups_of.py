@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from schemas.registry import FOREVER_MS, Registry
 from schemas.times import MINUTE_MS
 from streams.core.facts import CellKey
@@ -25,7 +27,7 @@ class GroupSums:
         self.partition = partition
         self._subjects = subjects
         self._registry = registry
-        self.sums: dict[str, Minutes[dict[str, int]]] = {}
+        self.sums: dict[str, Minutes[dict[str, int], bytes]] = {}
         self.dirty: set[tuple[str, int]] = set()
         self._pending: dict[tuple[int, tuple[str, ...]], dict[str, int]] = {}
         """(minute, groups) -> what they gained together since it was last spread over them."""
@@ -67,7 +69,7 @@ class GroupSums:
         for group in groups:
             minutes = self.sums.get(group)
             if minutes is None:
-                minutes = self.sums[group] = Minutes()
+                minutes = self.sums[group] = Minutes(to_json, from_json)
             sums = minutes.wake(minute)
             if sums is None:
                 sums = minutes[minute] = {}
@@ -99,7 +101,7 @@ class GroupSums:
         for minute in self._minutes():
             self._make(minute)
         for group in before.keys() | self.sums.keys():
-            old, new = before.get(group, Minutes()), self.sums.setdefault(group, Minutes())
+            old, new = (sums.setdefault(group, Minutes(to_json, from_json)) for sums in (before, self.sums))
             for minute in {*old, *new}:
                 if minute not in new:
                     new[minute] = {}

@@ -137,6 +137,18 @@ class Contribution:
     """A large one comes in several parts; the mark counts with the last."""
 
 
+@dataclass(frozen=True, slots=True)
+class PackedContribution:
+    """A contribution as it came: the sums of a minute are JSON."""
+
+    partition: int
+    mark: int
+    version: int
+    sums: dict[str, dict[int, bytes]]
+    part: int
+    parts: int
+
+
 @dataclass(slots=True)
 class Outbox:
     """What must be acknowledged by the broker before a flush may go on."""

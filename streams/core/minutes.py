@@ -1,27 +1,26 @@
-"""Values by minute. Those that rest are kept as JSON: an eighth of the room for what is seldom asked for."""
+"""Values by minute. Those that rest are packed: JSON takes an eighth of the room for what is seldom asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Generic, TypeVar
 
-from pydantic_core import from_json, to_json
-
 V = TypeVar("V")
+P = TypeVar("P")
 
 AWAKE_MINUTES = 6
 """Values of so many minutes are at hand as they are: an event may come 15 minutes late without being history."""
 
 
-class Minutes(Generic[V]):
-    """A value by minute; the value of a minute at rest is made anew from JSON when it is asked for."""
+class Minutes(Generic[V, P]):
+    """A value by minute; the value of a minute at rest is made anew from how it is packed when it is asked for."""
 
     __slots__ = ("_horizon", "_lent", "_pack", "_unpack", "asleep", "awake")
 
-    def __init__(self, pack: Callable[[V], bytes] = to_json, unpack: Callable[[bytes], V] = from_json) -> None:
-        """Empty. `pack` makes JSON of a value, and `unpack` the value of it."""
+    def __init__(self, pack: Callable[[V], P], unpack: Callable[[P], V]) -> None:
+        """Empty. `pack` makes little of a value, and `unpack` the value of it."""
         self.awake: dict[int, V] = {}
-        self.asleep: dict[int, bytes] = {}
+        self.asleep: dict[int, P] = {}
         self._lent: dict[int, V] = {}
         """What was asked for of those at rest since the last `settle`."""
         self._horizon = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -82,7 +83,7 @@ class Running:
         if self.last - self.length < minute <= self.last:
             self._count(sums, sign)
 
-    def move(self, until: int, minutes: Minutes[Cells]) -> None:
+    def move(self, until: int, minutes: Minutes[Cells, Any]) -> None:
         """Let the stretch go on with time, which has come to a later minute."""
         before, length, last = self.last, self.length, until - self.ago
         if last == before:
@@ -96,7 +97,7 @@ class Running:
             self._enter(range(first_gone, last - length + 1), minutes, -1)
             self._enter(range(before + 1, last + 1), minutes, 1)
 
-    def _enter(self, entering: range, minutes: Minutes[Cells], sign: int) -> None:
+    def _enter(self, entering: range, minutes: Minutes[Cells, Any], sign: int) -> None:
         for minute in entering:
             for pane in (minutes.get(minute) or _NO_CELLS).values():
                 self._count(pane.sums, sign)
@@ -128,9 +129,9 @@ def unpacked(data: bytes) -> Cells:
 class Panes:
     """The resident panes of one subject by minute."""
 
-    def __init__(self, minutes: Minutes[Cells] | None = None) -> None:
+    def __init__(self, minutes: Minutes[Cells, Any] | None = None) -> None:
         """Empty; `minutes` where they are packed in another way."""
-        self.minutes: Minutes[Cells] = Minutes(packed, unpacked) if minutes is None else minutes
+        self.minutes: Minutes[Cells, Any] = Minutes(packed, unpacked) if minutes is None else minutes
         self.dirty: set[tuple[int, CellKey]] = set()
         self.looked: dict[int, Running] = {}
         """Length of a window -> what the rules looked at in it last."""

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.topics import CONTRIBUTIONS, EVENTS
-from streams.core.contributions import decode_contributions
+from streams.core.contributions import decode_contributions, packed_contributions
 from streams.core.groups import GroupEngine
 from streams.core.log import Stored
 from streams.core.partition import PartitionEngine
@@ -136,9 +136,9 @@ class Hops:
             self._config.bootstrap, CONTRIBUTIONS, 0, max(replay_from, place[0]), groups.boundary
         ):
             with suppress(InvalidEvent):  # it was buried then, and needs nothing now
-                message = decode_contributions(value)
-                if isinstance(message, list):
-                    groups.replay(offset, message)
+                if groups.dead:
+                    decode_contributions(value)  # every sum of it: seldom needed, and most of the time of a start
+                groups.replay(offset, packed_contributions(value))
         groups.replayed()
         return Restored(groups, start, groups.rows)
 

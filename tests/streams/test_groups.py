@@ -16,7 +16,7 @@ from schemas.errors import InvalidEvent
 from schemas.events import encode
 from schemas.registry import Floor, Membership, Person, Registry, Team
 from schemas.times import MINUTE_MS, from_ms
-from streams.core.contributions import decode_contributions, encode_contributions
+from streams.core.contributions import decode_contributions, encode_contributions, packed_contributions
 from streams.core.groups import GroupEngine
 from streams.core.log import Contribution, Frozen, Revision, version_of
 from tests.streams.judges import FIVE, Busy, Notes
@@ -131,7 +131,8 @@ def restarted_groups(frozen: list[Frozen], log: Sequence[Contribution]) -> Group
     body = json.loads(json.dumps(checkpoint.body))
     start = engine.load(type(checkpoint)(checkpoint.boundary, checkpoint.clock_ms, 0, 0, 0, 0, body), bodies)
     for offset in range(start, checkpoint.boundary + 1):
-        engine.replay(offset, [log[offset]])
+        (message,) = encode_contributions([log[offset]])
+        engine.replay(offset, packed_contributions(message))
     engine.replayed()
     return engine
 
@@ -250,7 +251,17 @@ def test_an_emptied_minute_takes_its_share_back() -> None:
     assert engine.groups["team:t1"].window(FIVE.minutes) == {"handled": 2}
 
 
-def test_a_broken_message_is_refused() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'[{"partition": 1}]',
+        b'[{"partition":0,"mark":1,"version":1,"part":0,"parts":1,"sums":{"team:t1":[[1,9]]}}]\n{"a":1}',
+        b'[{"partition":0,"mark":1,"version":1,"part":0,"parts":1,"sums":{"team:t1":[[1,5]]}}]\n{"a":1}',
+        b'[{"partition":0,"mark":1,"version":1,"part":0,"parts":1,"sums":{"team:t1":[[1,5]]}}]\n{"a":',
+    ],
+    ids=["no sums", "cut off", "too long", "no JSON"],
+)
+def test_a_broken_message_is_refused(message: bytes) -> None:
     """What is no contribution is named as such."""
     with pytest.raises(InvalidEvent, match="contribution"):
-        decode_contributions(b'[{"partition": 1}]')
+        decode_contributions(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import from_json, to_json
 
 from streams.core.minutes import Minutes
 from streams.core.panes import Pane, Panes
@@ -26,7 +27,7 @@ def test_a_value_that_rested_is_what_it_was(steps: list[tuple[str, int]]) -> Non
     minutes   5 ........ 10 ......... 20 ....... 25
                 forgotten     resting      awake       after a settle, but for the one that is busy
     """
-    minutes: Minutes[dict[str, int]] = Minutes()
+    minutes: Minutes[dict[str, int], bytes] = Minutes(to_json, from_json)
     plain: dict[int, dict[str, int]] = {}
     for number, (step, minute) in enumerate(steps):
         if step == "set":
@@ -43,7 +44,7 @@ def test_a_value_that_rested_is_what_it_was(steps: list[tuple[str, int]]) -> Non
 
 def test_what_rests_is_kept_as_json() -> None:
     """Else it would take eight times the room; what is busy is about to be written, and stays as it is."""
-    minutes: Minutes[dict[str, int]] = Minutes()
+    minutes: Minutes[dict[str, int], bytes] = Minutes(to_json, from_json)
     for minute in (9, 10, 15, 19, 20):
         minutes[minute] = {"talk_ms": minute}
 

@@ -11,7 +11,7 @@ from faust.types import TP
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 
-from schemas.errors import Unavailable
+from schemas.errors import InvalidEvent, Unavailable
 from schemas.registry import Floor as Sites
 from schemas.registry import Registry
 from schemas.topics import CONTRIBUTIONS
@@ -72,27 +72,32 @@ class Shelf:
         return Revision(Registry(Sites()), Busy(), Busy())
 
 
-def test_the_groups_begin_with_the_minutes_that_they_were_given() -> None:
-    """
-    What is resident is in their windows; what came since is theirs to fold, and what is no contribution is passed over.
+NO_JSON = encode_contributions([given_by(0, 4, {"team:t1": {4: {"handled": 9}}})])[0][:-1] + b"]"
 
-        offset   0 ... 3 | 4        up to the checkpoint | to come
+
+@pytest.mark.parametrize("broken", [b"rubbish", NO_JSON], ids=["another thing", "sums that are no JSON"])
+def test_the_groups_begin_with_the_minutes_that_they_were_given(broken: bytes) -> None:
+    """
+    What is resident is in their windows; what came since is theirs to fold, and what was buried is passed over.
+
+        offset   0 ... 4 | 5        up to the checkpoint | to come
     """
     whole = new_groups(Busy(), 1)
     given = [given_by(0, mark, {"team:t1": {mark: {"handled": 1}}}) for mark in range(4)]
     for offset, contribution in enumerate(given):
         whole.apply(offset, [contribution])
+    whole.bury(4, b"", broken, InvalidEvent("invalid", "contribution"))
     asked: list[tuple[Any, ...]] = []
 
     def read(*what: Any) -> Iterator[tuple[int, bytes]]:
         asked.append(what)
-        yield 0, b"rubbish"
         yield from ((offset, encode_contributions([each])[0]) for offset, each in enumerate(given))
+        yield 4, broken
 
     store: Any = Shelf(whole)
     restored = Hops(CONFIG, store, read).restored({PLACE: (0, 9)})[PLACE]
 
-    assert asked == [(CONFIG.bootstrap, CONTRIBUTIONS, 0, 0, 3)]
-    assert restored.start == 4
+    assert asked == [(CONFIG.bootstrap, CONTRIBUTIONS, 0, 0, 4)]
+    assert restored.start == 5
     assert isinstance(restored.engine, GroupEngine)
     assert restored.engine.groups["team:t1"].window(60) == whole.groups["team:t1"].window(60) == {"handled": 4}
