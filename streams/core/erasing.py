@@ -92,13 +92,9 @@ class Erasing:
         return None if is_theirs else fact._replace(payload=self.payload(fact.payload))
 
     def _forget_ids(self) -> None:
-        known = self._engine.remembered.known
-        for identity, fact in list(known.items()):
-            kept = self._known(fact)
-            if kept is None:
-                del known[identity]
-            else:
-                known[identity] = kept
+        remembered = self._engine.remembered
+        kept = {identity: self._known(fact) for identity, fact in remembered.facts().items()}
+        remembered.replace({identity: fact for identity, fact in kept.items() if fact is not None})
 
     def _forget_rows(self, keys: frozenset[str]) -> list[tuple[int, int]]:
         """Their events that wait for a flush are never written; (epoch, offset) of those that counted as taken."""

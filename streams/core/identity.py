@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from struct import Struct
 from typing import Literal, NamedTuple
 
 from schemas.events import FloorEvent
@@ -75,32 +76,66 @@ def standing(revision: int, content: int, known: Known | None) -> Standing:
     return "duplicate" if content == known.content else "conflict"
 
 
+_FIXED = Struct("<iQQQqqQI")
+"""The numbers of what is known of a fact; its payload follows. A tuple of them takes twice as much room."""
+_NUMBERS_BYTES = _FIXED.size
+
+
+def _packed(known: Known) -> bytes:
+    numbers = _FIXED.pack(
+        known.partition,
+        known.offset,
+        known.revision,
+        known.content,
+        known.at_ms,
+        known.broker_ms,
+        known.ingest,
+        known.epoch,
+    )
+    return numbers + known.payload
+
+
+def _unpacked(packed: bytes) -> Known:
+    partition, offset, revision, content, at_ms, broker_ms, ingest, epoch = _FIXED.unpack_from(packed)
+    return Known(partition, offset, revision, content, at_ms, packed[_NUMBERS_BYTES:], broker_ms, ingest, epoch)
+
+
 class Remembered:
     """The ids of one partition that are kept in memory, oldest first."""
 
     def __init__(self) -> None:
         """Nothing is known, nothing was ever evicted."""
-        self.known: dict[Identity, Known] = {}
+        self._facts: dict[Identity, bytes] = {}
         self.evicted_until = -1
         """Newest event time ever evicted: at or before it, absence proves nothing."""
 
+    def facts(self) -> dict[Identity, Known]:
+        """All that is remembered."""
+        return {identity: _unpacked(packed) for identity, packed in self._facts.items()}
+
     def get(self, identity: Identity) -> Known | None:
         """What is remembered of an identity."""
-        return self.known.get(identity)
+        packed = self._facts.get(identity)
+        return None if packed is None else _unpacked(packed)
 
     def put(self, identity: Identity, known: Known) -> None:
         """Remember the newest revision."""
-        self.known.pop(identity, None)
-        self.known[identity] = known
+        self._facts.pop(identity, None)
+        self._facts[identity] = _packed(known)
+
+    def replace(self, facts: dict[Identity, Known]) -> None:
+        """Remember these instead, in their order."""
+        self._facts = {identity: _packed(known) for identity, known in facts.items()}
 
     def evict(self, stored_until: int, since_ms: int) -> None:
         """
         Forget the oldest ids that ClickHouse has (offset up to `stored_until`): those beyond `REMEMBERED`, and what
         happened before a time; plans whenever they begin.
         """
-        excess = len(self.known) - REMEMBERED
+        excess = len(self._facts) - REMEMBERED
         gone: list[Identity] = []
-        for identity, known in self.known.items():
+        for identity, packed in self._facts.items():
+            known = _unpacked(packed)
             is_plan = identity.endswith(PLAN)
             is_kept = len(gone) >= excess and known.at_ms >= since_ms and not is_plan
             if is_kept or known.offset > stored_until:
@@ -109,4 +144,4 @@ class Remembered:
             if not is_plan:
                 self.evicted_until = max(self.evicted_until, known.at_ms)
         for identity in gone:
-            del self.known[identity]
+            del self._facts[identity]

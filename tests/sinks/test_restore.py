@@ -78,7 +78,7 @@ def test_a_restart_finds_the_state_of_the_checkpoint(client: Client) -> None:
     assert (again.boundary, again.clock, again.rows) == (2, engine.clock, 3)
     assert panes(again) == panes(engine)
     assert again.subjects["agent:a1"].dump() == engine.subjects["agent:a1"].dump()
-    assert again.remembered.known == engine.remembered.known
+    assert again.remembered.facts() == engine.remembered.facts()
 
 
 def test_panes_above_the_checkpoint_are_folded_again(client: Client) -> None:
@@ -108,7 +108,7 @@ def test_partitions_that_are_read_at_once_are_those_of_each(client: Client) -> N
         again.load(stored[partition])
         assert panes(again) == panes(engine)
         assert set(again.subjects) == set(engine.subjects) == {f"agent:a{partition}"}
-        assert again.remembered.known.keys() == engine.remembered.known.keys()
+        assert again.remembered.facts().keys() == engine.remembered.facts().keys()
 
 
 class Meddled:
@@ -289,7 +289,7 @@ def test_a_replayed_revision_finds_what_it_replaces_by_lookup(client: Client) ->
     with pytest.raises(Crash):
         flushed(client, engine, fact(1, 2, revision=1, agent="a2"), step="before_subjects")
     again = restored(client)
-    again.remembered.known.clear()
+    again.remembered.replace({})
 
     apply_looked_up(client, again, fact(1, 2, revision=1, agent="a2"))
 

@@ -142,7 +142,7 @@ def test_the_row_at_the_start_is_what_came_after_the_last_event(dead: int, in_a_
     engine = new_engine(event_clock=False)
     engine.apply(fact(4))
     checkpoint = Checkpoint(7, DAWN, 1, 0, dead, 0, {})
-    stored = Stored(checkpoint, {}, [], list(engine.remembered.known.items()), -1)
+    stored = Stored(checkpoint, {}, [], list(engine.remembered.facts().items()), -1)
     store: Any = Letters(2, 5, 6, 9)
 
     assert Hops(CONFIG, store)._buried_in_a_row(stored, 0) == in_a_row

@@ -118,7 +118,7 @@ def test_nothing_of_an_erased_person_is_left_or_comes_back(
     assert told(frozen, outbox) == []
     assert traces(run.engine.checkpoint().body) == []
     assert traces(list(run.engine.subjects)) == []
-    assert traces([known.payload for known in run.engine.remembered.known.values()]) == []
+    assert traces([known.payload for known in run.engine.remembered.facts().values()]) == []
     refused = sum(item.record.subject == f"agent:{GONE}" for item in items[at:] if item.record)  # type: ignore[union-attr]
     assert run.engine.dead >= refused
     engine = run.engine
@@ -204,7 +204,7 @@ def test_a_queues_event_that_is_replaced_is_written_again_without_the_name() -> 
     run.finish()
     named = run.shelf.look_up("acd\x1fq1\x1fcontact_answered")
     run.fold([erasing(1, DAWN)])
-    run.engine.remembered.known.clear()
+    run.engine.remembered.replace({})
 
     run.engine.apply(item_of(Sent(2, DAWN, void, 2))._replace(prior=named[0]))
 
@@ -239,7 +239,7 @@ def test_nothing_of_their_facts_is_remembered() -> None:
 
     run.fold([erasing(2, DAWN)])
 
-    known = run.engine.remembered.known
+    known = run.engine.remembered.facts()
     assert list(known) == [answered.identity]
     assert traces([fact.payload for fact in known.values()]) == []
 
@@ -331,7 +331,7 @@ def test_a_refold_or_a_fact_that_moved_brings_nobody_back() -> None:
 
     run.engine.apply(Item(2, DAWN, encode(refold), b"", refold))
     run.engine.apply(Item(3, DAWN, encode(moved), b"", moved, prior=stored[0]))
-    assert traces([known.payload for known in run.engine.remembered.known.values()]) == []
+    assert traces([known.payload for known in run.engine.remembered.facts().values()]) == []
     run.engine.apply(item_of(Sent(4, DAWN, to_a2, 9))._replace(prior=stored[0]))
 
     frozen = run.engine.freeze()

@@ -134,10 +134,10 @@ def test_an_id_is_forgotten_only_when_stored_and_old(monkeypatch: pytest.MonkeyP
     engine = engine_after(*(handled(number, number) for number in range(5)))
 
     engine.acknowledged(0)
-    after_one = len(engine.remembered.known)
+    after_one = len(engine.remembered.facts())
     engine.acknowledged(4)
 
-    assert (after_one, len(engine.remembered.known)) == (4, 2)
+    assert (after_one, len(engine.remembered.facts())) == (4, 2)
 
 
 def test_ids_of_more_than_half_an_hour_ago_are_forgotten() -> None:
@@ -151,7 +151,7 @@ def test_ids_of_more_than_half_an_hour_ago_are_forgotten() -> None:
 
     engine.acknowledged(2)
 
-    assert list(engine.remembered.known) == [_event(handled(2, 40)).identity]
+    assert list(engine.remembered.facts()) == [_event(handled(2, 40)).identity]
     assert engine.asks_for(handled(1, 1)) == _event(handled(1, 1)).identity
 
 
@@ -162,7 +162,7 @@ def test_a_plan_does_not_keep_the_ids_behind_it() -> None:
 
     engine.acknowledged(2)
 
-    assert list(engine.remembered.known) == [_event(handled(2, 40)).identity]
+    assert list(engine.remembered.facts()) == [_event(handled(2, 40)).identity]
 
 
 def test_what_may_have_been_forgotten_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
