@@ -21,6 +21,8 @@ _KNOWN = (
     " toUnixTimestamp64Milli(at), payload, toUnixTimestamp64Milli(broker_at), ingest, epoch"
 )
 """The identity as `schemas.events.joined` makes it, and the fields of `Known` in their order; read with `_FORMATS`."""
+ROWS_AT_ONCE = 8_192
+"""What is read in blocks of so many rows: the whole of a start would be in memory twice, and leave holes there."""
 _FORMATS: dict[str, str | dict[str, str]] = {"payload": "bytes"}
 
 
@@ -87,13 +89,14 @@ def last_known(client: Client, asked: Mapping[int, tuple[int, int]]) -> dict[int
     limit = "transform(partition, {partitions:Array(UInt16)}, {limits:Array(UInt64)}, toUInt64(0))"
     since = "transform(partition, {partitions:Array(UInt16)}, {since:Array(Int64)}, toInt64(0))"
     times = [max(since_ms, 0) for _, since_ms in asked.values()]
-    rows = client.query(
-        f"SELECT {_KNOWN}, if(superseded_by > 0 AND version <= {limit}, superseded_by, 0)"
+    known: dict[int, list[tuple[Identity, Known]]] = {partition: [] for partition in asked}
+    with client.query_rows_stream(
+        f"SELECT * FROM (SELECT {_KNOWN}, if(superseded_by > 0 AND version <= {limit}, superseded_by, 0)"
         " FROM (SELECT * FROM events WHERE at >= fromUnixTimestamp64Milli({first:Int64})"
         f" AND partition IN {{partitions:Array(UInt16)}} AND toUnixTimestamp64Milli(at) >= {since}"
         " ORDER BY version DESC LIMIT 1 BY type, subject, at, source, id, revision)"
         f" WHERE {_BORN} <= {limit} AND version > 0"
-        " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32} BY partition",
+        " ORDER BY epoch DESC, offset DESC LIMIT {most:UInt32} BY partition) ORDER BY epoch, offset",
         parameters={
             "partitions": list(asked),
             "limits": [version for version, _ in asked.values()],
@@ -101,11 +104,11 @@ def last_known(client: Client, asked: Mapping[int, tuple[int, int]]) -> dict[int
             "first": min(times, default=0),
             "most": REMEMBERED,
         },
+        settings={"max_block_size": ROWS_AT_ONCE},
         column_formats=_FORMATS,
-    ).result_rows
-    known: dict[int, list[tuple[Identity, Known]]] = {partition: [] for partition in asked}
-    for row in reversed(rows):
-        known[row[1]].append(_as_of(*row))
+    ) as rows:
+        for row in rows:
+            known[row[1]].append(_as_of(*row))
     return {
         partition: (known[partition], _forgotten(client, partition, known[partition], version, max(since_ms, 0)))
         for partition, (version, since_ms) in asked.items()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
 from schemas.times import minute_of
 from sinks.late import refolded
 from sinks.raw import last_known
-from sinks.stored_panes import KINDS, PackedMinute, packed_by_minute, packed_minutes
+from sinks.stored_panes import KINDS, packed_by_minute, packed_minutes
 from streams.core.log import OFFSET_BITS, Checkpoint, Stored, version_of
 from streams.core.panes import RESIDENT_MINUTES
 from streams.core.partition import REMEMBERED_MS
@@ -19,8 +20,18 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-Bodies = dict[str, dict[str, Any]]
-"""Subject -> its small state."""
+Bodies = dict[str, bytes]
+"""Subject -> its small state, JSON."""
+
+
+@dataclass(slots=True)
+class Resident:
+    """The resident minutes of a partition as ClickHouse has them."""
+
+    panes: list[tuple[str, int, bytes]] = field(default_factory=list)
+    """Those up to the checkpoint, as `streams.core.log.Stored` has them."""
+    above: dict[str, set[int]] = field(default_factory=dict)
+    """Subject -> minutes that stand above it."""
 
 
 def read_subjects(
@@ -43,7 +54,7 @@ def read_subjects(
     checkpoints: dict[int, Checkpoint] = {}
     for partition, subject, kind, body, *mark, version in rows:
         if kind != "partition":
-            bodies[partition][subject] = from_json(body)
+            bodies[partition][subject] = body
         elif subject == f"{topic}:{partition}":
             boundary, clock, count, duplicates, dead, controls = map(int, mark)
             boundary = -1 if version >> OFFSET_BITS < epoch else boundary
@@ -61,46 +72,40 @@ def read_stored(client: Client, topic: str, partitions: Collection[int], epoch: 
     events up to it.
     """
     found = read_subjects(client, topic, partitions, 1, epoch)
-    minutes = _read_minutes(client, {partition: checkpoint for partition, (checkpoint, _) in found.items()})
-    asked = {
-        partition: (version_of(epoch, checkpoint.boundary), checkpoint.clock_ms - REMEMBERED_MS)
-        for partition, (checkpoint, _) in found.items()
-    }
-    last = last_known(client, asked)
+    checkpoints = {partition: checkpoint for partition, (checkpoint, _) in found.items()}
+    limits = {partition: version_of(epoch, checkpoint.boundary) for partition, checkpoint in checkpoints.items()}
+    minutes = _read_minutes(client, checkpoints, limits)
+    since = {partition: checkpoint.clock_ms - REMEMBERED_MS for partition, checkpoint in checkpoints.items()}
+    last = last_known(client, {partition: (limit, since[partition]) for partition, limit in limits.items()})
     stored = {}
     for partition, (checkpoint, bodies) in found.items():
-        panes = _as_of(client, minutes.pop(partition, []), asked[partition][0], checkpoint.clock_ms)
-        stored[partition] = Stored(checkpoint, bodies, panes, *last[partition])
+        resident = minutes.pop(partition, Resident())
+        for key in sorted(resident.above):
+            folded = refolded(client, key, resident.above[key], limits[partition], checkpoint.clock_ms)
+            resident.panes += packed_by_minute(folded)
+        stored[partition] = Stored(checkpoint, bodies, resident.panes, *last.pop(partition))
     return stored
 
 
-def _as_of(client: Client, minutes: list[PackedMinute], limit: int, clock_ms: int) -> list[tuple[str, int, bytes]]:
-    """The panes up to a version: those that stand above it are folded again."""
-    panes: list[tuple[str, int, bytes]] = []
-    above: dict[str, set[int]] = {}
-    for _, key, minute, version, cells in minutes:
-        if version <= limit:
-            panes.append((key, minute, cells))
-        else:
-            above.setdefault(key, set()).add(minute)
-    for key in sorted(above):
-        panes += packed_by_minute(refolded(client, key, above[key], limit, clock_ms))
-    return panes
-
-
-def _read_minutes(client: Client, checkpoints: Mapping[int, Checkpoint]) -> dict[int, list[PackedMinute]]:
-    """Partition -> the minutes that are resident as of its checkpoint."""
+def _read_minutes(
+    client: Client, checkpoints: Mapping[int, Checkpoint], limits: Mapping[int, int]
+) -> dict[int, Resident]:
+    """Partition -> the minutes that are resident as of its checkpoint; `limits`: partition -> version of that."""
     first = {
         partition: max(minute_of(max(checkpoint.body["now"], 0)) - RESIDENT_MINUTES, 0)
         for partition, checkpoint in checkpoints.items()
     }
     parameters = {"partitions": list(first), "start": min(first.values(), default=0) * 60}
     where = "partition IN {partitions:Array(UInt16)} AND minute >= toDateTime({start:UInt32})"
-    found: dict[int, list[PackedMinute]] = {}
+    found = {partition: Resident() for partition in first}
     once: dict[int, int] = {}
     for kind in KINDS:
-        for partition, key, minute, version, cells in packed_minutes(client, kind, where, parameters):
-            if minute >= first[partition]:
-                same = once.setdefault(minute, minute)  # an int for each of them takes megabytes
-                found.setdefault(partition, []).append((partition, key, same, version, cells))
+        for partition, key, read, version, cells in packed_minutes(client, kind, where, parameters):
+            minute = once.setdefault(read, read)  # an int for each of them takes megabytes
+            if minute < first[partition]:
+                continue
+            if version <= limits[partition]:
+                found[partition].panes.append((key, minute, cells))
+            else:
+                found[partition].above.setdefault(key, set()).add(minute)
     return found

@@ -74,7 +74,8 @@ TRANSITIONS = Table(
 def insert(client: Client, table: Table, rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows, if there are any."""
     if rows:
-        client.raw_insert(table.name, table.columns, to_json(rows)[1:-1], fmt="JSONCompactEachRow")
+        block: Any = memoryview(to_json(rows))[1:-1]  # bytes would be copied here, and again by the client
+        client.raw_insert(table.name, table.columns, block, fmt="JSONCompactEachRow")
 
 
 def event_row(row: EventRow, frozen: Frozen) -> tuple[Any, ...]:

@@ -45,7 +45,7 @@ class ClickHouseStorage:
         with self._client() as client:
             return read_stored(client, EVENTS, partitions, epoch)
 
-    def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
+    def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, bytes]] | None:
         """The checkpoint of the contributions and the groups' bodies."""
         with self._client() as client:
             return read_subjects(client, CONTRIBUTIONS, [0], 2, epoch).get(0)

@@ -6,10 +6,11 @@ It is put together as text: with maps and `toJSONString` it took half as much CP
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
+from sinks.raw import ROWS_AT_ONCE
 from streams.core.facts import CellKey
 from streams.core.panes import Cells, Pane, packed, unpacked
 
@@ -20,22 +21,25 @@ PaneOf = tuple[str, int, CellKey, Pane]
 """(subject, minute, cell, pane)."""
 Kind = Literal["agent", "queue"]
 KINDS: tuple[Kind, Kind] = ("agent", "queue")
-
-
 PackedMinute = tuple[int, str, int, int, bytes]
 """(partition, subject, minute, highest version, its panes as `streams.core.panes.packed` has them)."""
 
 
-def packed_minutes(client: Client, kind: Kind, where: str, parameters: Mapping[str, Any]) -> list[PackedMinute]:
-    """The minutes that a condition over `agent_minutes` or `queue_minutes` chooses."""
-    said = client.query(
+def packed_minutes(client: Client, kind: Kind, where: str, parameters: Mapping[str, Any]) -> Iterator[PackedMinute]:
+    """
+    The minutes that a condition over `agent_minutes` or `queue_minutes` chooses, as they come.
+
+    The client takes no other question before the end.
+    """
+    with client.query_rows_stream(
         f"SELECT partition, concat('{kind}:', {kind}), intDiv(toUnixTimestamp(minute), 60), max(version),"
         f" concat('[', arrayStringConcat(groupArray({_PANES[kind]}), ','), ']') AS packed"
         f" FROM {kind}_minutes FINAL WHERE {where} GROUP BY partition, {kind}, minute",
         parameters=dict(parameters),
+        settings={"max_block_size": ROWS_AT_ONCE},
         column_formats={"packed": "bytes"},
-    )
-    return cast("list[PackedMinute]", said.result_rows)
+    ) as rows:
+        yield from cast("Iterable[PackedMinute]", rows)
 
 
 def stored_panes(client: Client, kind: Kind, where: str, parameters: Mapping[str, Any]) -> list[PaneOf]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import asdict
 from datetime import date, timedelta
-from typing import Any
+
+from pydantic_core import from_json
 
 from schemas.alerts import Judge, Judgement, RuleState, Transition
 from schemas.errors import InvalidEvent
@@ -272,7 +273,7 @@ class GroupEngine:
         }
         return Checkpoint(self.boundary, self.clock, self.rows, 0, self.dead, self.controls, body)
 
-    def load(self, checkpoint: Checkpoint, bodies: dict[str, dict[str, Any]]) -> int:
+    def load(self, checkpoint: Checkpoint, bodies: dict[str, bytes]) -> int:
         """Set the state at a checkpoint; returns the offset from which `replay` must be fed."""
         body = checkpoint.body
         self.boundary, self.rows = checkpoint.boundary, checkpoint.rows
@@ -280,8 +281,8 @@ class GroupEngine:
         self.judged = body["judged"]
         self.marks = {int(partition): mark for partition, mark in body["marks"].items()}
         self.closing = {site: (due, date.fromisoformat(day)) for site, (due, day) in body["closing"].items()}
-        for key, data in bodies.items():
-            group = self._group(key)
+        for key, packed in bodies.items():
+            group, data = self._group(key), from_json(packed)
             group.days = data["days"]
             group.states = {rule: RuleState(**state) for rule, state in data["rules"].items()}
         return int(body["replay_from"])

@@ -206,8 +206,8 @@ class Stored:
     """What ClickHouse holds of one partition at its checkpoint."""
 
     checkpoint: Checkpoint
-    bodies: dict[str, dict[str, Any]]
-    """Subject -> its whole small state."""
+    bodies: dict[str, bytes]
+    """Subject -> its whole small state, JSON."""
     panes: list[tuple[str, int, bytes]]
     """(subject, minute, its panes as `streams.core.panes.packed` has them): the resident ones as of the checkpoint."""
     known: list[tuple[Identity, Known]]

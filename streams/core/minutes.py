@@ -10,6 +10,8 @@ P = TypeVar("P")
 
 AWAKE_MINUTES = 6
 """Values of so many minutes are at hand as they are: an event may come 15 minutes late without being history."""
+LENT_MINUTES = 8
+"""So many of those at rest are kept at hand once they were asked for: windows that move ask for the same few."""
 
 
 class Minutes(Generic[V, P]):
@@ -59,6 +61,8 @@ class Minutes(Generic[V, P]):
         if value is None:
             value = self._lent.get(minute)
             if value is None and minute in self.asleep:
+                if len(self._lent) >= LENT_MINUTES:
+                    self._lent.clear()
                 value = self._lent[minute] = self._unpack(self.asleep[minute])
         return value
 

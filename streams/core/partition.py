@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from pydantic_core import from_json
+
 from schemas.alerts import ALL_NEWS, Judge
 from schemas.controls import InputEnded, RefoldAsked, RegistryChanged, RulesApplied, Ticked, is_control
 from schemas.events import FloorEvent, ShiftPlanned, decode, joined
@@ -352,7 +354,7 @@ class PartitionEngine:
             self.remembered.put(identity, known)
         for key, body in stored.bodies.items():
             subject = self.subjects[key] = Subject(key, self.lengths(key), max(checkpoint.body["now"], 0))
-            subject.load(body)
+            subject.load(from_json(body))
         for key, minute, cells in stored.panes:
             self.subject(key).panes.minutes.asleep[minute] = cells
         self.time.load(checkpoint.body)

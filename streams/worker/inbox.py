@@ -21,7 +21,7 @@ from streams.worker.decoding import Fetched, to_item
 LEAD_MS = MINUTE_MS
 CHUNK = 500
 """So many records are folded before others have their turn."""
-FULL = 5_000
+FULL = 2_000
 """A partition with this many records waiting is not fetched."""
 
 

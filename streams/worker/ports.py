@@ -18,7 +18,7 @@ class Storage(Protocol):
     def stored(self, partitions: Collection[int], epoch: int) -> dict[int, Stored]:
         """What is stored of partitions of events; without those that were never flushed."""
 
-    def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]] | None:
+    def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, bytes]] | None:
         """The checkpoint of the contributions and the groups' bodies."""
 
     def look_up(self, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:

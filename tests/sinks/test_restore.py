@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -121,9 +122,12 @@ class Meddled:
         """Read rows."""
         return self._counted(self._client.query(*args, **named))
 
-    def raw_query(self, *args: Any, **named: Any) -> Any:
-        """Read bytes."""
-        return self._counted(self._client.raw_query(*args, **named))
+    @contextmanager
+    def query_rows_stream(self, *args: Any, **named: Any) -> Iterator[Any]:
+        """Read rows as they come."""
+        with self._client.query_rows_stream(*args, **named) as rows:
+            read = list(rows)
+        yield self._counted(read)
 
     def _counted(self, answer: Any) -> Any:
         self._left -= 1

@@ -63,7 +63,7 @@ class Shelf:
         panes = [pane for pane in panes if pane[:2] not in above]
         for key, minute in sorted(above):
             panes += self._fold_again(key, {minute}, limit, mark.clock_ms)
-        bodies = {key: json.loads(body) for key, body in self.bodies.items()}
+        bodies = {key: body.encode() for key, body in self.bodies.items()}
         return Stored(mark, bodies, packed_by_minute(panes), self._known(limit), -1)
 
     def _erase(self, keys: set[str]) -> None:

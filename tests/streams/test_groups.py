@@ -126,7 +126,7 @@ def test_what_a_restarted_partition_gives_again_counts_once(
 def restarted_groups(frozen: list[Frozen], log: Sequence[Contribution]) -> GroupEngine:
     """Groups from what was stored, fed what came before their checkpoint."""
     engine = new_groups(Busy())
-    bodies = {row.subject: json.loads(json.dumps(row.body)) for part in frozen for row in part.subjects}
+    bodies = {row.subject: json.dumps(row.body).encode() for part in frozen for row in part.subjects}
     checkpoint = frozen[-1].checkpoint
     body = json.loads(json.dumps(checkpoint.body))
     start = engine.load(type(checkpoint)(checkpoint.boundary, checkpoint.clock_ms, 0, 0, 0, 0, body), bodies)

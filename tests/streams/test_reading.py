@@ -63,7 +63,7 @@ class Shelf:
     def __init__(self, groups: GroupEngine) -> None:
         self._checkpoint = groups.checkpoint()
 
-    def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, dict[str, Any]]]:
+    def stored_groups(self, epoch: int) -> tuple[Checkpoint, dict[str, bytes]]:
         """The checkpoint; of the groups nothing else."""
         return self._checkpoint, {}
 
