@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.events import PARTITIONS, events_of, simulator_of
@@ -13,20 +14,18 @@ from benchmarks.processes import OURS, ready, result_of, started
 from benchmarks.results import Column, Result
 from benchmarks.scale import Scale
 from benchmarks.servers import as_given, running_floor
+from benchmarks.topics import send
 from floorpulse.drain import missing, stored_offsets
 from floorpulse.offsets import admin_client, end_offsets
 from floorpulse.settings import Settings
-from floorpulse.wiring import clickhouse_client, producer
+from floorpulse.wiring import clickhouse_client
 from schemas.errors import Unavailable
 from schemas.events import FloorEvent
 from schemas.topics import EVENTS
-from sources.readers.producing import EventProducer
-from sources.readers.simulator.feed import Feed
 
 RATE = 2_000
 MINUTES = 30
 FIFTH_MINUTE = 5
-BURST = 200
 ENDED_WITHIN_S = 300.0
 
 
@@ -43,37 +42,43 @@ def soak(scale: Scale) -> Result:
         [Column("mb", "resident MB"), Column("seconds", "s", 1)],
     )
     with running_floor(simulator_of(scale.agents).floor(), PARTITIONS, "event") as settings:
-        order = _order(settings)
-        worker = started(OURS, "floorpulse_worker", order)
-        try:
-            ready(worker, order)
-            sent = _send(settings, scale.agents, minutes * 60 * RATE)
-            behind_s = _seconds_behind(settings)
-            said = result_of(worker, order, ENDED_WITHIN_S)
-        finally:
-            worker.kill()
-            worker.communicate()
-    if "fault" in said:
-        raise Unavailable(f"the worker: {said['fault']}")
-    result.size = {"agents": scale.agents, "events": sent, "minutes": minutes, "rate": RATE}
-    for minute, mb in enumerate(said["minutes"], start=1):
+        run = kept_up(settings, events_of(scale.agents, minutes * 60 * RATE), RATE)
+    result.size = {"agents": scale.agents, "events": run.sent, "minutes": minutes, "rate": RATE}
+    for minute, mb in enumerate(run.minutes, start=1):
         if minute == 1 or minute % FIFTH_MINUTE == 0:
             result.row(f"minute {minute}").add(mb=mb)
-    result.row("durable after the last event").add(seconds=behind_s, mb=said["peak_mb"])
-    scale.say(f"{', '.join(f'{mb:.0f}' for mb in said['minutes'])} MB, {behind_s:.1f} s behind")
+    result.row("durable after the last event").add(seconds=run.behind_s, mb=run.peak_mb)
+    scale.say(f"{', '.join(f'{mb:.0f}' for mb in run.minutes)} MB, {run.behind_s:.1f} s behind")
     return result
 
 
-def _send(settings: Settings, agents: int, count: int) -> int:
-    """Send so many events at the rate; how many."""
-    sender = producer(settings)
+@dataclass(frozen=True, slots=True)
+class KeptUp:
+    """A worker while events came at a steady rate."""
+
+    sent: int
+    behind_s: float
+    """From the last event until everything was durable."""
+    minutes: list[float]
+    """Its resident memory after each minute, MB."""
+    peak_mb: float
+
+
+def kept_up(settings: Settings, events: Iterator[FloorEvent], rate: int) -> KeptUp:
+    """Start a worker on what there is, and send it events."""
+    order = _order(settings)
+    worker = started(OURS, "floorpulse_worker", order)
     try:
-        feed = Feed(_paced(events_of(agents, count)), EventProducer(sender))
-        sent = feed.up_to(2**62)
-        feed.flush()
+        ready(worker, order)
+        sent = send(settings, events, rate)
+        behind_s = _seconds_behind(settings)
+        said = result_of(worker, order, ENDED_WITHIN_S)
     finally:
-        sender.close(timeout=60)
-    return sent
+        worker.kill()
+        worker.communicate()
+    if "fault" in said:
+        raise Unavailable(f"the worker: {said['fault']}")
+    return KeptUp(sent, behind_s, said["minutes"], said["peak_mb"])
 
 
 def _seconds_behind(settings: Settings) -> float:
@@ -86,14 +91,6 @@ def _seconds_behind(settings: Settings) -> float:
             raise Unavailable(f"not durable within {ENDED_WITHIN_S:.0f} s")
         time.sleep(0.1)
     return time.monotonic() - began
-
-
-def _paced(events: Iterator[FloorEvent]) -> Iterator[FloorEvent]:
-    began = time.monotonic()
-    for number, event in enumerate(events):
-        if number % BURST == 0:
-            time.sleep(max(0.0, began + number / RATE - time.monotonic()))
-        yield event
 
 
 def _order(settings: Settings) -> Order:

@@ -7,16 +7,18 @@ import subprocess
 import time
 import uuid
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from benchmarks.events import PARTITIONS, simulator_of
+from benchmarks.events import PARTITIONS, events_of, simulator_of
 from benchmarks.meter import WORKER, Order, peak_mb
 from benchmarks.processes import OURS, measured, worker_command
 from benchmarks.results import Column, Result
 from benchmarks.scale import Scale
 from benchmarks.servers import as_given, running_floor
+from benchmarks.soak import kept_up
 from benchmarks.topics import fill
 from floorpulse.settings import Settings
 from schemas.errors import Unavailable
@@ -25,6 +27,9 @@ from schemas.topics import EVENTS
 STARTS = 3
 CAUGHT_UP_WITHIN_S = 3_600.0
 STARTED_WITHIN_S = 120.0
+RATE = 170
+"""Events a second while the worker goes on: a floor of 1,000 agents, ten times as fast as its own clock."""
+MINUTES = 6
 
 
 def state(scale: Scale) -> Result:
@@ -35,7 +40,8 @@ def state(scale: Scale) -> Result:
         "A worker folds a shift of the floor from the log's first record to its last, everything durable in ClickHouse;"
         " its memory (resident, without broker and store) is read at each eighth of the way. Then `floorpulse worker`"
         " is started again. The clock runs from the start of the process until it says that all partitions and the"
-        " groups are restored; it reads on then.",
+        f" groups are restored; it reads on then. Last, it goes on with the floor, at {RATE} events/s: ten times what"
+        " 1,000 agents do, so that each minute is ten of the floor's.",
         [
             Column("mb", "resident MB"),
             Column("seconds", "s", 2),
@@ -54,6 +60,11 @@ def state(scale: Scale) -> Result:
             began = _started_again(settings)
             scale.say(f"start {number + 1}: {began.seconds:.2f} s, {began.subjects} subjects")
             result.row("start again").add(seconds=began.seconds, restoring_s=began.restoring_s, mb=began.mb)
+        minutes = max(round(MINUTES * scale.share), 1)
+        following = islice(events_of(scale.agents, scale.events + minutes * 60 * RATE), scale.events, None)
+        for minute, mb in enumerate(kept_up(settings, following, RATE).minutes, start=1):
+            scale.say(f"goes on, minute {minute}: {mb:.0f} MB")
+            result.row(f"goes on, minute {minute}").add(mb=mb)
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError
@@ -12,6 +13,7 @@ from floorpulse.offsets import admin_client, end_offsets
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
 from schemas.errors import Unavailable
+from schemas.events import FloorEvent
 from schemas.topics import EVENTS, TOPICS, WORKER_GROUP
 from sinks.schema import apply_schema
 from sinks.topics import apply_topics, ensure_epochs
@@ -19,20 +21,35 @@ from sources.readers.producing import EventProducer
 from sources.readers.simulator.feed import Feed
 
 GONE_WITHIN_S = 60.0
+BURSTS_PER_S = 10
 KEPT = frozenset({EVENTS})
 
 
 def fill(settings: Settings, agents: int, count: int) -> int:
     """Send the simulated floor's first events to `floor.events`, not ended; how many records are there then."""
+    send(settings, events_of(agents, count))
+    with admin_client(settings) as admin:
+        return sum(end_offsets(admin, EVENTS).values())
+
+
+def send(settings: Settings, events: Iterator[FloorEvent], rate: int | None = None) -> int:
+    """Send events to `floor.events`, at most so many a second, each with what a feed adds; how many it all was."""
     sender = producer(settings)
     try:
-        feed = Feed(events_of(agents, count), EventProducer(sender))
-        feed.up_to(2**62)
+        feed = Feed(events if rate is None else _paced(events, rate), EventProducer(sender))
+        sent = feed.up_to(2**62)
         feed.flush()
     finally:
         sender.close(timeout=60)
-    with admin_client(settings) as admin:
-        return sum(end_offsets(admin, EVENTS).values())
+    return sent
+
+
+def _paced(events: Iterator[FloorEvent], rate: int) -> Iterator[FloorEvent]:
+    began, burst = time.monotonic(), max(rate // BURSTS_PER_S, 1)
+    for number, event in enumerate(events):
+        if number % burst == 0:
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+        yield event
 
 
 def emptied(settings: Settings, database: str) -> Settings:
