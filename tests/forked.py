@@ -13,6 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from floorpulse.cli.main import NOUNS
+
 PRELOAD = [
     "pytest",  # of the script that runs the tests: what is forked imports it again
     "faust",
@@ -33,8 +35,8 @@ PRELOAD = [
     "clickhouse_connect",
     "clickhouse_connect.driver.httpclient",
     "floorpulse.backup",
-    "floorpulse.cli.gateway",
     "floorpulse.cli.main",
+    *(f"floorpulse.cli.{noun}" for noun in NOUNS),
     "floorpulse.delivery.process",
     "floorpulse.drain",
     "floorpulse.publish",
