@@ -13,12 +13,6 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Numbers of settings of the C library (glibc, `man mallopt`)."""
 
 
-def give_back() -> None:
-    """Give the machine what is free between blocks in use, where the C library can: it keeps holes by itself."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def set_up_heap() -> None:
     """
     Look for cycles seldom, and give large blocks back when they are freed, for the rest of this process.

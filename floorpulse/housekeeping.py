@@ -1,4 +1,4 @@
-"""What the worker does beside its work: roll up days that changed, look for rows of the erased, give memory back."""
+"""What the worker does beside its work: roll up days that changed, and look for rows of people who were erased."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import structlog
 from clickhouse_connect.driver.exceptions import Error
 
 from floorpulse.erasure import erased_everywhere, sweep
-from floorpulse.heap import give_back
 from schemas.errors import FloorpulseError
 from sinks.rollups import roll_up
 
@@ -77,7 +76,6 @@ def _work_for_ever(open_client: Callable[[], Client], every_s: float) -> None:
     while not pause.wait(every_s):
         client = _done(client, open_client, _roll, "roll_up_failed")
         client = _done(client, open_client, sweeper.look, "erasure_failed")
-        give_back()
 
 
 def _done(client: Client | None, open_client: Callable[[], Client], work: Work, failed: str) -> Client | None:
