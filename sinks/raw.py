@@ -141,7 +141,7 @@ def look_up(client: Client, identities: Sequence[Identity]) -> dict[Identity, li
         return found
     ids = sorted({identity.split("\x1f")[1] for identity in identities})
     rows = client.query(
-        f"SELECT {_KNOWN} FROM events WHERE id IN {{ids:Array(String)}}",
+        f"SELECT {_KNOWN}, superseded_by, version FROM events WHERE id IN {{ids:Array(String)}}",
         parameters={"ids": ids},
         column_formats=_FORMATS,
     ).result_rows

@@ -33,19 +33,36 @@ class Known(NamedTuple):
     broker_ms: int = 0
     ingest: int = 0
     epoch: int = 0
+    superseded_by: int = 0
+    """Of a stored row: the revision that replaced it; 0 where none did, and of what is remembered."""
+    version: int = 0
+    """Of a stored row: of the record that wrote it last."""
 
 
-def prior_of(found: Iterable[Known], partition: int, offset: int, below: int | None = None) -> Known | None:
+def prior_of(
+    found: Iterable[Known], partition: int, offset: int, version: int, *, only_here: bool = False
+) -> Known | None:
     """
-    The highest revision among stored rows that came before a record of a partition.
+    The highest revision among stored rows that came before a record of a partition: that of an offset and a version.
 
-    A replayed record finds itself, and what came after it in its own partition: neither counts. With `below`, only
-    this partition's revisions lower than that.
+    A replayed record finds itself, and what came after it in its own partition: neither counts. A row that was replaced
+    before stands for the revision that did so: what it gave was taken back then. With `only_here`, other partitions'
+    rows do not count.
     """
-    before = [known for known in found if known.partition != partition or known.offset < offset]
-    if below is not None:
-        before = [known for known in before if known.partition == partition and known.revision < below]
-    return max(before, key=lambda known: (known.revision, known.offset), default=None)
+    here = [_as_of(known, version) for known in found if known.partition == partition and known.offset < offset]
+    there = [] if only_here else [known for known in found if known.partition != partition]
+    return max(
+        [*here, *there],
+        key=lambda known: (known.revision, known.partition != ELSEWHERE, known.offset),
+        default=None,
+    )
+
+
+def _as_of(known: Known, version: int) -> Known:
+    """A stored row of this partition, as it stood before the record of a version."""
+    if known.superseded_by and known.version < version:
+        return known._replace(partition=ELSEWHERE, revision=known.superseded_by)
+    return known
 
 
 def newest_of(remembered: Known | None, prior: Known | None) -> Known | None:

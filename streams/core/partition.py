@@ -114,8 +114,8 @@ class PartitionEngine:
 
     def prior_of(self, item: Item, found: Iterable[Known]) -> Known | None:
         """What came before an item among the stored rows of the identity it asked for."""
-        below = item.record.revision if isinstance(item.record, RefoldAsked) else None
-        return prior_of(found, self.partition, item.offset, below)
+        version, is_asked = version_of(self.epoch, item.offset), isinstance(item.record, RefoldAsked)
+        return prior_of(found, self.partition, item.offset, version, only_here=is_asked)
 
     def apply(self, item: Item) -> None:
         """Fold the next record of the log."""

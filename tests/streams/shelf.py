@@ -73,7 +73,11 @@ class Shelf:
 
     def look_up(self, identity: str) -> list[Known]:
         """All rows of a fact."""
-        return [_known_of(row) for row in self.rows.values() if joined(row.source, row.id, row.type) == identity]
+        return [
+            _known_of(row)._replace(superseded_by=row.superseded_by, version=row.version)
+            for row in self.rows.values()
+            if joined(row.source, row.id, row.type) == identity
+        ]
 
     def _known(self, limit: int) -> list[tuple[str, Known]]:
         newest: dict[str, EventRow] = {}

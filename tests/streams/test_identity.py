@@ -11,7 +11,7 @@ from schemas.events import ContactHandled, FloorEvent
 from schemas.times import MINUTE_MS, from_ms
 from streams.core import identity
 from streams.core.identity import Known
-from streams.core.log import Item
+from streams.core.log import Item, version_of
 from streams.core.partition import PartitionEngine
 from tests.streams.floors import DAWN, item_of
 from tests.streams.judges import Notes
@@ -126,6 +126,27 @@ def test_a_stored_copy_counts_only_when_it_came_before(offset: int, duplicates: 
     engine.apply(fact(5)._replace(prior=engine.prior_of(fact(5), [stored])))
 
     assert engine.duplicates == duplicates
+
+
+@pytest.mark.parametrize(
+    ("by", "marked_at", "asked_for", "left"),
+    [(3, 2, 2, 1), (3, 2, 5, 1), (3, 9, 5, 0)],
+    ids=["by a higher one than is asked for", "by a lower one than is asked for", "by a record that is yet to come"],
+)
+def test_what_was_replaced_before_is_not_taken_back_again(by: int, marked_at: int, asked_for: int, left: int) -> None:
+    """
+    Of what is not remembered, the store says whether it still counted when somebody else's revision came.
+
+        here     revision 0 | replaced by 3 | asked to give up what is below 2, or below 5
+    """
+    engine = engine_after(fact(0))
+    engine.remembered.replace({})
+    stored = Known(0, 0, 0, 1, DAWN, fact(0).payload, superseded_by=by, version=version_of(1, marked_at))
+    item = asked(7, asked_for)
+
+    engine.apply(item._replace(prior=engine.prior_of(item, [stored])))
+
+    assert count(engine) == left
 
 
 def test_an_id_is_forgotten_only_when_stored_and_old(monkeypatch: pytest.MonkeyPatch) -> None:
