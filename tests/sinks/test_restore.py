@@ -241,7 +241,7 @@ def test_a_void_event_counts_for_nothing(client: Client) -> None:
 
 
 def test_a_lookup_finds_every_revision(client: Client) -> None:
-    """And only identities that were asked for: the same id of another type is another fact."""
+    """And only identities that were asked for: another type is another fact. What was replaced says so."""
     engine = new_engine(event_clock=False)
     flushed(client, engine, fact(0), fact(1, 2, revision=1), handled(2, 3))
 
@@ -249,6 +249,11 @@ def test_a_lookup_finds_every_revision(client: Client) -> None:
 
     assert max((known.revision, known.offset, known.content) for known in found) == (1, 1, 2)
     assert {known.revision for known in found} == {0, 1}
+    newest = {known.revision: known for known in sorted(found, key=lambda known: known.version)}
+    assert [(newest[r].superseded_by, newest[r].version) for r in (0, 1)] == [
+        (1, version_of(1, 1)),
+        (0, version_of(1, 1)),
+    ]
     assert look_up(client, []) == {}
 
 
