@@ -79,7 +79,7 @@ def read_stored(client: Client, topic: str, partitions: Collection[int], epoch: 
     last = last_known(client, {partition: (limit, since[partition]) for partition, limit in limits.items()})
     stored = {}
     for partition, (checkpoint, bodies) in found.items():
-        resident = minutes.pop(partition, Resident())
+        resident = minutes.pop(partition)
         for key in sorted(resident.above):
             folded = refolded(client, key, resident.above[key], limits[partition], checkpoint.clock_ms)
             resident.panes += packed_by_minute(folded)

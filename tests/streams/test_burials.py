@@ -148,13 +148,19 @@ def test_the_row_at_the_start_is_what_came_after_the_last_event(dead: int, in_a_
     assert Hops(CONFIG, store)._buried_in_a_row(stored, 0) == in_a_row
 
 
-def test_only_dead_letters_are_dead(bench: Bench) -> None:
-    """Good records between two are counted when the next one is buried."""
-    burials = Burials(CONFIG.letter_limit)
+def test_only_dead_letters_are_dead() -> None:
+    """Good records between two are counted when the next one is buried; without them a hundred stop the source."""
+    burials, rubbish = Burials(CONFIG.letter_limit), Burials(CONFIG.letter_limit)
     burials.begin(PLACE, 10)
+    rubbish.begin(PLACE, 10)
 
     for round_ in range(300):
         burials.note(PLACE, 10 + 60 * round_, round_, "invalid")
+
+    for offset in range(99):
+        rubbish.note(PLACE, 10, offset, "invalid")
+    with pytest.raises(StopWorker, match="stops at offset 99"):
+        rubbish.note(PLACE, 10, 99, "invalid")
 
 
 async def test_what_comes_of_erased_people_stops_nobody(bench: Bench) -> None:
