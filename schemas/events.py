@@ -347,6 +347,13 @@ def joined(source: str, id_: str, type_: str) -> str:
     return f"{source}\x1f{id_}\x1f{type_}"
 
 
+def parted(identity: str) -> tuple[str, str, str]:
+    """(source, id, type) of an identity."""
+    source, _, rest = identity.partition("\x1f")
+    id_, _, type_ = rest.rpartition("\x1f")
+    return source, id_, type_
+
+
 def first_fault(error: ValidationError) -> str:
     """The first fault of a validation in one line: field, what was expected."""
     first = error.errors(include_url=False, include_input=False)[0]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.times import to_ms
 from schemas.topics import EVENTS
 from sinks.backup_files import CHECKPOINTS, Mark, Part, Refold, read_part, write_parts
-from streams.core.log import OFFSET_BITS
+from streams.core.versions import OFFSET_BITS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -31,6 +31,8 @@ _PARTED = re.compile(r"\w+\((\w+)\)")
 _SLICE_S = {"events": 3_600}
 """Table -> length in seconds of the slices in which it is read, each of which fits into memory; else a day."""
 _PANES = {"agent_minutes": "agent", "queue_minutes": "queue"}
+_OF_RECORDS = frozenset({"erased_events", "moved_facts"})
+"""Tables that say of each row which record of the log made it."""
 _FIRST = (*_PANES, "revisions")
 """Panes right after the checkpoints, as few are above them then; revisions before the entries that each stands for."""
 _BLOCK = 1024 * 1024
@@ -129,7 +131,7 @@ def _of_table(table: str, source: str, columns: list[str], marks: list[Mark], wh
     below = ""
     if table in _PANES:
         below = f" AND version <= {_limit(marks)}"
-    elif table == "erased_events":
+    elif table in _OF_RECORDS:
         below = f" AND {_BORN} <= {_limit(marks)}"
     return f"SELECT {', '.join(columns)} FROM {source} WHERE {where}{below}"
 

@@ -1,9 +1,10 @@
 """
 The ClickHouse sink: what a flush writes, in the order that makes a crash at any point harmless.
 
-(1) raw events, (2) panes, windows and alert transitions, (3) one INSERT of one block into `subjects`: the changed
-subjects with the partition's own checkpoint. So nothing that a checkpoint stands for is missing. (4) What is erased
-goes, once no start needs it any more: whoever starts behind such a checkpoint says again what has to go.
+(1) raw events and facts that moved, (2) panes, windows and alert transitions, (3) one INSERT of one block into
+`subjects`: the changed subjects with the partition's own checkpoint. So nothing that a checkpoint stands for is
+missing. (4) What is erased goes, once no start needs it any more: whoever starts behind such a checkpoint says again
+what has to go.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sinks.late import late_panes
 from sinks.rows import (
     AGENT_MINUTES,
     EVENTS,
+    MOVED_FACTS,
     QUEUE_MINUTES,
     SUBJECTS,
     TRANSITIONS,
@@ -27,12 +29,14 @@ from sinks.rows import (
     checkpoint_row,
     event_row,
     insert,
+    move_row,
     pane_rows,
     subject_row,
     transition_row,
     window_row,
 )
-from streams.core.log import Frozen, version_of
+from streams.core.log import Frozen
+from streams.core.versions import version_of
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -68,6 +72,7 @@ class ClickHouseSink:
 
     def _write(self, flush: Sequence[Frozen]) -> None:
         self._insert(EVENTS, (event_row(row, f) for f in flush for row in f.events), time=(2, MONTH_S))
+        self._insert(MOVED_FACTS, (move_row(move, f) for f in flush for move in f.moves))
         self._step("after_events")
         self._write_panes(flush)
         self._step("after_panes")

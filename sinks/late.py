@@ -9,10 +9,11 @@ from schemas.times import MINUTE_MS
 from sinks.raw import current_events
 from sinks.stored_panes import PaneOf
 from streams.core.facts import CellKey
-from streams.core.log import Frozen, version_of
+from streams.core.log import Frozen
 from streams.core.panes import Pane
 from streams.core.spans import TTL_MS
 from streams.core.subject import REACH_MS, fold_all
+from streams.core.versions import version_of
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schemas.controls import is_control
-from schemas.events import FloorEvent, decode
+from schemas.events import FloorEvent, decode, parted
 from streams.core.identity import ELSEWHERE, REMEMBERED, Known
-from streams.core.log import version_of
 from streams.core.spans import Identity
+from streams.core.versions import version_of
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -21,6 +21,12 @@ _KNOWN = (
     " toUnixTimestamp64Milli(at), payload, toUnixTimestamp64Milli(broker_at), ingest, epoch"
 )
 """The identity as `schemas.events.joined` makes it, and the fields of `Known` in their order; read with `_FORMATS`."""
+_MOVED = (
+    "concat(source, char(31), id, char(31), toString(type)), partition, offset, toUInt32(0), toUInt64(0),"
+    " toUnixTimestamp64Milli(asked_at), '' AS payload, toUnixTimestamp64Milli(asked_at), toUInt64(0), epoch, revision,"
+    " version"
+)
+"""The same of a fact that only another partition has: as of a row that was replaced; and its version."""
 ROWS_AT_ONCE = 8_192
 """What is read in blocks of so many rows: the whole of a start would be in memory twice, and leave holes there."""
 _FORMATS: dict[str, str | dict[str, str]] = {"payload": "bytes"}
@@ -109,10 +115,33 @@ def last_known(client: Client, asked: Mapping[int, tuple[int, int]]) -> dict[int
     ) as rows:
         for row in rows:
             known[row[1]].append(_as_of(*row))
-    return {
-        partition: (known[partition], _forgotten(client, partition, known[partition], version, max(since_ms, 0)))
+    forgotten = {
+        partition: _forgotten(client, partition, known[partition], version, max(since_ms, 0))
         for partition, (version, since_ms) in asked.items()
     }
+    _add_moved(client, asked, known)
+    return {partition: (ids, forgotten[partition]) for partition, ids in known.items()}
+
+
+def _add_moved(
+    client: Client, asked: Mapping[int, tuple[int, int]], known: dict[int, list[tuple[Identity, Known]]]
+) -> None:
+    """Put the facts that only other partitions have among the last ids, in their order."""
+    rows = client.query(
+        f"SELECT {_MOVED} FROM moved_facts WHERE partition IN {{partitions:Array(UInt16)}}"
+        " AND asked_at >= fromUnixTimestamp64Milli({first:Int64})",
+        parameters={
+            "partitions": list(asked),
+            "first": min((max(since_ms, 0) for _, since_ms in asked.values()), default=0),
+        },
+        column_formats=_FORMATS,
+    ).result_rows
+    for *row, version in rows:
+        partition, at_ms = row[1], row[5]
+        if version <= asked[partition][0] and at_ms >= asked[partition][1]:
+            known[partition].append(_as_of(*row))
+    for ids in known.values():
+        ids.sort(key=lambda one: (one[1].epoch, one[1].offset))
 
 
 def _forgotten(client: Client, partition: int, known: list[tuple[Identity, Known]], limit: int, since_ms: int) -> int:
@@ -135,13 +164,14 @@ def _forgotten(client: Client, partition: int, known: list[tuple[Identity, Known
 
 
 def look_up(client: Client, identities: Sequence[Identity]) -> dict[Identity, list[Known]]:
-    """All rows that ClickHouse has of some identities."""
+    """All that ClickHouse has of some identities: rows of events, and that other partitions have a higher revision."""
     found: dict[Identity, list[Known]] = {}
     if not identities:
         return found
-    ids = sorted({identity.split("\x1f")[1] for identity in identities})
+    ids = sorted({parted(identity)[1] for identity in identities})
     rows = client.query(
-        f"SELECT {_KNOWN}, superseded_by, version FROM events WHERE id IN {{ids:Array(String)}}",
+        f"SELECT {_KNOWN}, superseded_by, version FROM events WHERE id IN {{ids:Array(String)}}"
+        f" UNION ALL SELECT {_MOVED} FROM moved_facts WHERE id IN {{ids:Array(String)}}",
         parameters={"ids": ids},
         column_formats=_FORMATS,
     ).result_rows

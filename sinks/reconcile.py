@@ -16,10 +16,10 @@ from sinks.marks import Mark, read_marks
 from sinks.raw import current_events
 from sinks.stored_panes import panes_of
 from streams.core.facts import CellKey
-from streams.core.log import OFFSET_BITS
 from streams.core.minutes import Minutes
 from streams.core.panes import Cells, Pane
 from streams.core.subject import fold_all
+from streams.core.versions import OFFSET_BITS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

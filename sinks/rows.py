@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from schemas.alerts import Transition
+from schemas.events import parted
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.times import to_ms
 from sinks.stored_panes import PaneOf
 from streams.core.facts import CellKey
-from streams.core.log import Checkpoint, EventRow, Frozen, SubjectRow, WindowRow, version_of
+from streams.core.log import Checkpoint, EventRow, Frozen, Move, SubjectRow, WindowRow
 from streams.core.panes import Pane
+from streams.core.versions import version_of
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -42,6 +44,10 @@ EVENTS = Table(
         "partition", "offset", "epoch", "broker_at", "ingest", "version",
     ),
 )  # fmt: skip
+MOVED_FACTS = Table(
+    "moved_facts",
+    ("source", "id", "type", "partition", "revision", "asked_at", "offset", "epoch", "version"),
+)
 AGENT_MINUTES = Table(
     "agent_minutes",
     ("agent", "minute", "queue", "channel", *AGENT_COLUMNS, *MAPS, "handle_times_ms", "partition", "version"),
@@ -84,6 +90,14 @@ def event_row(row: EventRow, frozen: Frozen) -> tuple[Any, ...]:
         row.type, row.subject, row.at_ms / 1000, row.source, row.id, row.revision, int(row.void), row.superseded_by,
         row.payload, row.content, frozen.topic, frozen.partition, row.offset, row.epoch,
         row.broker_ms / 1000, row.ingest, row.version,
+    )  # fmt: skip
+
+
+def move_row(move: Move, frozen: Frozen) -> tuple[Any, ...]:
+    """A row of `moved_facts`."""
+    version = version_of(frozen.epoch, move.offset)
+    return (
+        *parted(move.identity), frozen.partition, move.revision, move.at_ms / 1000, move.offset, frozen.epoch, version,
     )  # fmt: skip
 
 

@@ -35,10 +35,10 @@ from streams.core.log import (
     Revision,
     SubjectRow,
     WindowRow,
-    version_of,
 )
 from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS, add_to
 from streams.core.subject import KEPT_DAYS
+from streams.core.versions import version_of
 from streams.core.views import GroupAt, site_of
 
 

@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 
 from schemas.events import FloorEvent
 from streams.core.spans import Identity
+from streams.core.versions import version_of
 
 REMEMBERED = 25_000
 """Of the ids that ClickHouse has, this many are kept at the most."""
 
 ELSEWHERE = -1
-"""The partition of a fact whose higher revision went to another key."""
+"""The partition of a fact whose higher revision went to another key, as far as is known here."""
 
 PLAN = "\x1fshift_planned"
 """End of the identity of a plan: plans are told ahead of their time, so they are looked up whatever their time is."""
@@ -40,26 +41,32 @@ class Known(NamedTuple):
 
 
 def prior_of(
-    found: Iterable[Known], partition: int, offset: int, version: int, *, only_here: bool = False
+    found: Iterable[Known], partition: int, epoch: int, offset: int, revision: int | None = None
 ) -> Known | None:
     """
-    The highest revision among stored rows that came before a record of a partition: that of an offset and a version.
+    What was known of a fact before a record of a partition, by the rows that are stored: the highest revision.
 
-    A replayed record finds itself, and what came after it in its own partition: neither counts. A row that was replaced
-    before stands for the revision that did so: what it gave was taken back then. With `only_here`, other partitions'
-    rows do not count.
+    A replayed record finds itself, and what came after it: neither counts. A row that was replaced before stands for
+    the revision that did so: what it gave was taken back then.
+
+    Other partitions' rows count for an event that is not above them, of a `revision`. Whether they are stored yet is
+    chance: where this very record was taken in an earlier life, it was without them.
     """
-    here = [_as_of(known, version) for known in found if known.partition == partition and known.offset < offset]
-    there = [] if only_here else [known for known in found if known.partition != partition]
+    found, place = list(found), (epoch, offset)
+    here = [known for known in found if known.partition == partition]
+    before = [_as_of(known, version_of(*place)) for known in here if (known.epoch, known.offset) < place]
+    was_taken = any((known.epoch, known.offset) == place and known.version for known in here)
+    if revision is not None and not was_taken:
+        before += [known for known in found if known.partition != partition and known.revision >= revision]
     return max(
-        [*here, *there],
-        key=lambda known: (known.revision, known.partition != ELSEWHERE, known.offset),
+        before,
+        key=lambda known: (known.revision, known.partition != ELSEWHERE, known.epoch, known.offset),
         default=None,
     )
 
 
 def _as_of(known: Known, version: int) -> Known:
-    """A stored row of this partition, as it stood before the record of a version."""
+    """A stored row as it stood before the record of a version."""
     if known.superseded_by and known.version < version:
         return known._replace(partition=ELSEWHERE, revision=known.superseded_by)
     return known
@@ -69,8 +76,8 @@ def newest_of(remembered: Known | None, prior: Known | None) -> Known | None:
     """
     What is known of a fact from memory and from ClickHouse, where that was asked.
 
-    Memory knows of a fact that is held elsewhere neither content nor place: another partition's, or this one's with a
-    time from before the ids that were read at the start.
+    Memory knows of a fact that is held elsewhere neither content nor place: that may be here after all, with a time
+    from before the ids that were read at the start.
     """
     if remembered is None or (
         prior is not None and remembered.partition == ELSEWHERE and prior.revision >= remembered.revision

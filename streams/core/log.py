@@ -15,13 +15,6 @@ from streams.core.identity import Known
 from streams.core.panes import Pane
 from streams.core.spans import Identity
 
-OFFSET_BITS = 48
-
-
-def version_of(epoch: int, offset: int) -> int:
-    """The version of a row: the record of the highest offset of the highest epoch wins."""
-    return (epoch << OFFSET_BITS) + offset
-
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -161,6 +154,16 @@ class Outbox:
     contributions: list[Contribution] = field(default_factory=list)
 
 
+class Move(NamedTuple):
+    """A fact of which another partition has a higher revision, and of which nothing was here to be taken back."""
+
+    identity: Identity
+    revision: int
+    offset: int
+    at_ms: int
+    """Of the record that told of it."""
+
+
 class WindowRow(NamedTuple):
     """A row of `windows`."""
 
@@ -244,6 +247,7 @@ class Frozen:
     checkpoint: Checkpoint
     erasure: Erasure | None = None
     """Whose rows of this partition are to go, once the checkpoint stands that needs them no more."""
+    moves: list[Move] = field(default_factory=list)
 
     @property
     def hop(self) -> int:
@@ -253,4 +257,5 @@ class Frozen:
     @property
     def rows(self) -> int:
         """How many rows it is."""
-        return len(self.events) + len(self.panes) + len(self.windows) + len(self.subjects) + len(self.transitions)
+        of_panes = len(self.panes) + len(self.windows)
+        return len(self.events) + len(self.moves) + of_panes + len(self.subjects) + len(self.transitions)

@@ -36,12 +36,13 @@ from streams.core.log import (
     WindowRow,
     event_row,
     known_of,
-    version_of,
 )
+from streams.core.moving import Moving
 from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS
 from streams.core.spans import Identity
 from streams.core.spreading import Spreading
 from streams.core.subject import Subject, fold, unfold
+from streams.core.versions import version_of
 from streams.core.windows_of import window_rows
 
 HISTORY_MS = 15 * MINUTE_MS
@@ -86,6 +87,7 @@ class PartitionEngine:
         self.spreading = Spreading(self)
         self.time = Clockwork(self)
         self.erasing = Erasing(self)
+        self.moving = Moving(self)
 
     @property
     def clock(self) -> int:
@@ -114,8 +116,8 @@ class PartitionEngine:
 
     def prior_of(self, item: Item, found: Iterable[Known]) -> Known | None:
         """What came before an item among the stored rows of the identity it asked for."""
-        version, is_asked = version_of(self.epoch, item.offset), isinstance(item.record, RefoldAsked)
-        return prior_of(found, self.partition, item.offset, version, only_here=is_asked)
+        revision = getattr(item.record, "revision", None) if type(item.record) is not RefoldAsked else None
+        return prior_of(found, self.partition, self.epoch, item.offset, revision)
 
     def apply(self, item: Item) -> None:
         """Fold the next record of the log."""
@@ -176,8 +178,8 @@ class PartitionEngine:
     def _refuse(self, event: FloorEvent, item: Item) -> None:
         """Keep nothing of an event of somebody who was erased; what it corrects of somebody else counts no more."""
         if event.revision > 0:
-            self._give_up(event.identity, event.revision, item)
-            self._ask_others(event)
+            self.moving.give_up(event.identity, event.revision, item)
+            self.moving.ask_others(event.identity, event.revision)
         self._bury(item, "erased", "")
 
     def _accept(self, event: FloorEvent, item: Item, known: Known | None, *, is_newest: bool) -> None:
@@ -193,7 +195,7 @@ class PartitionEngine:
         if known is not None:
             self._replace(known, event)
         elif event.revision > 0:
-            self._ask_others(event)
+            self.moving.ask_others(event.identity, event.revision)
         self.remembered.put(event.identity, known_of(event, item, self.partition, self.epoch))
         if not event.void:
             subject = self.subject(event.subject)
@@ -211,7 +213,7 @@ class PartitionEngine:
     def _replace(self, known: Known, event: FloorEvent) -> None:
         """Take back the revision that a newer one replaces."""
         if known.partition != self.partition:
-            self._ask_others(event)
+            self.moving.ask_others(event.identity, event.revision)
             return
         old = decode(known.payload)
         if is_control(old):
@@ -233,12 +235,6 @@ class PartitionEngine:
         subject.forget(old)
         subject.news = ALL_NEWS
         self.spreading.touch(subject, is_history=old.at_ms < self.clock - HISTORY_MS)
-
-    def _ask_others(self, event: FloorEvent) -> None:
-        identity = (event.source, event.id, event.type)
-        why = "a higher revision went to another key"
-        at = from_ms(max(self.clock, 0))
-        self.out.asks.append(RefoldAsked(at=at, moved=identity, revision=event.revision, why=why))
 
     def _obey(self, record: Any, item: Item) -> None:
         if self.event_clock and isinstance(record, Ticked | InputEnded):
@@ -272,23 +268,13 @@ class PartitionEngine:
         what is in memory.
         """
         if record.moved is not None:
-            self._give_up(joined(*record.moved), record.revision, item)
+            self.moving.give_up(joined(*record.moved), record.revision, item)
             return
         if not (record.subject and record.from_at and record.to_at) or record.subject in self.erasing.keys:
             return
         first, last = minute_of(to_ms(record.from_at)), minute_of(to_ms(record.to_at) - 1)
         self.subject(record.subject).late.update(range(first, last + 1))
         self.touched.add(record.subject)
-
-    def _give_up(self, identity: str, revision: int, item: Item) -> None:
-        known = newest_of(self.remembered.get(identity), item.prior)
-        if known is None or known.partition != self.partition or known.revision >= revision:
-            return
-        old = decode(known.payload)
-        if not is_control(old) and old.subject not in self.erasing.keys:
-            self.take_back(old, known, revision)
-            gone = Known(ELSEWHERE, item.offset, revision, 0, known.at_ms, known.payload)
-            self.remembered.put(identity, gone)
 
     def _is_too_late(self, at: int, broker_ms: int) -> bool:
         return broker_ms - self.first_broker_ms > RETENTION_MS and at < self.clock - RETENTION_MS
@@ -320,7 +306,18 @@ class PartitionEngine:
         transitions, self.time.unflushed = self.time.unflushed, []
         checkpoint, erasure = self.checkpoint(), self.erasing.take()
         return Frozen(
-            EVENTS, self.partition, self.epoch, events, panes, late, windows, transitions, subjects, checkpoint, erasure
+            EVENTS,
+            self.partition,
+            self.epoch,
+            events,
+            panes,
+            late,
+            windows,
+            transitions,
+            subjects,
+            checkpoint,
+            erasure,
+            self.moving.take(),
         )
 
     def _freeze_windows(self) -> list[WindowRow]:

@@ -12,7 +12,7 @@ import pytest
 
 from floorpulse.settings import load_settings
 from floorpulse.wiring import clickhouse_client
-from streams.core.log import version_of
+from streams.core.versions import version_of
 from tests.acceptance.conftest import MakeFloor
 from tests.acceptance.floors import Answer, WholeFloor
 

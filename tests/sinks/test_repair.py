@@ -14,7 +14,8 @@ from schemas.times import MINUTE_MS, from_ms, to_ms
 from sinks.clickhouse import ClickHouseSink
 from sinks.reconcile import Difference, Place, reconcile
 from sinks.repair import WHY, refolds
-from streams.core.log import Item, version_of
+from streams.core.log import Item
+from streams.core.versions import version_of
 from tests.streams.runs import new_engine
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)

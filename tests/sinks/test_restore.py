@@ -16,8 +16,9 @@ from sinks.clickhouse import ClickHouseSink
 from sinks.late import late_panes
 from sinks.raw import current_events, last_known, look_up
 from sinks.restore import read_stored
-from streams.core.log import version_of
+from streams.core.identity import ELSEWHERE
 from streams.core.partition import PartitionEngine
+from streams.core.versions import version_of
 from tests.sinks.test_clickhouse_sink import Crash, crash_at
 from tests.streams.floors import DAWN
 from tests.streams.judges import Busy
@@ -136,7 +137,7 @@ class Meddled:
         return answer
 
 
-@pytest.mark.parametrize("after", [1, 2, 3, 4])
+@pytest.mark.parametrize("after", [1, 2, 3, 4, 5])
 def test_a_flush_that_ends_while_a_start_reads_counts_once(client: Client, after: int) -> None:
     """
     The owner before may still have one under way: all of it is replayed, so nothing of it may be there.
@@ -315,6 +316,27 @@ def test_a_fact_that_went_to_another_key_stays_known_as_held_elsewhere(client: C
 
     assert sum(sums.get("handled", 0) for sums, _ in panes(again).values()) == 0
     assert again.duplicates == 1
+
+
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_what_a_partition_was_told_of_others_facts_is_still_known(client: Client, is_remembered: bool) -> None:
+    """A lower revision that comes after a restart finds it: in memory or, when it was forgotten, in the store."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, asked(0, 2))
+    with pytest.raises(Crash):
+        flushed(client, engine, asked(1, 5), step="before_subjects")
+    again = restored(client)
+    told = {identity: (known.partition, known.revision) for identity, known in again.remembered.facts().items()}
+    if not is_remembered:
+        again.remembered.replace({})
+
+    for item in (asked(1, 5), fact(2, 2, revision=1), fact(3, 3, revision=4)):
+        identity = again.asks_for(item)
+        found = look_up(client, [identity]).get(identity, []) if identity else []
+        again.apply(item._replace(prior=again.prior_of(item, found)))
+
+    assert told == {"acd\x1fh0\x1fcontact_handled": (ELSEWHERE, 2)}
+    assert (again.rows, again.duplicates) == (0, 2)
 
 
 @pytest.mark.parametrize("went_elsewhere", [False, True])

@@ -8,8 +8,9 @@ from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS
 from schemas.topics import EVENTS
 from sinks.clickhouse import ClickHouseSink
 from sinks.stored_panes import KINDS, PaneOf, packed_minutes, stored_panes
-from streams.core.log import OFFSET_BITS, Checkpoint, Frozen
+from streams.core.log import Checkpoint, Frozen
 from streams.core.panes import Pane, unpacked
+from streams.core.versions import OFFSET_BITS
 
 MINUTE = 29_924_370
 NEWEST = (3 << OFFSET_BITS) + 2**40

@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.times import MINUTE_MS
 from sinks.raw import last_known
-from streams.core.log import version_of
+from streams.core.versions import version_of
 from tests.sinks.test_restore import MINUTE, flushed, restored
 from tests.streams.plans import WORK, entered, plan
 from tests.streams.runs import new_engine

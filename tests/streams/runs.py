@@ -17,9 +17,11 @@ STEPS = ("fold", "freeze", "settle")
 """After a record: nothing; a flush is frozen; the frozen flush is written and acknowledged."""
 
 
-def new_engine(*, event_clock: bool, registry: Registry | None = None, judge: Judge | None = None) -> PartitionEngine:
-    """An engine of partition 0 that has read nothing."""
-    return PartitionEngine(0, EPOCH, registry or Registry(Floor()), judge or Busy(), event_clock=event_clock)
+def new_engine(
+    *, event_clock: bool, registry: Registry | None = None, judge: Judge | None = None, partition: int = 0
+) -> PartitionEngine:
+    """An engine that has read nothing."""
+    return PartitionEngine(partition, EPOCH, registry or Registry(Floor()), judge or Busy(), event_clock=event_clock)
 
 
 @dataclass
@@ -86,6 +88,6 @@ def restarted(run: Run, *, refold: bool = True) -> Run:
     """A new engine with what the shelf holds; what was under way is gone."""
     stored = run.shelf.stored(refold=refold)
     old = run.engine
-    engine = PartitionEngine(0, EPOCH, old.registry, old.judge, event_clock=old.event_clock)
+    engine = PartitionEngine(old.partition, EPOCH, old.registry, old.judge, event_clock=old.event_clock)
     engine.load(stored)
     return Run(engine, run.shelf)

@@ -10,10 +10,11 @@ from schemas.controls import Control
 from schemas.events import decode, joined
 from sinks.stored_panes import packed_by_minute
 from streams.core.facts import CellKey
-from streams.core.identity import Known
-from streams.core.log import Checkpoint, EventRow, Frozen, Stored, version_of
+from streams.core.identity import ELSEWHERE, Known
+from streams.core.log import Checkpoint, EventRow, Frozen, Move, Stored
 from streams.core.panes import RESIDENT_MINUTES, Pane
 from streams.core.subject import fold_all
+from streams.core.versions import version_of
 
 RowKey = tuple[str, str, int, str, str, int]
 PaneKey = tuple[str, int, CellKey]
@@ -24,8 +25,10 @@ EPOCH = 1
 class Shelf:
     """What is stored of one partition of events."""
 
+    partition: int = 0
     rows: dict[RowKey, EventRow] = field(default_factory=dict)
     panes: dict[PaneKey, Pane] = field(default_factory=dict)
+    moves: dict[tuple[str, int], Move] = field(default_factory=dict)
     bodies: dict[str, str] = field(default_factory=dict)
     mark: str = ""
 
@@ -35,6 +38,7 @@ class Shelf:
             key = (row.type, row.subject, row.at_ms, row.source, row.id, row.revision)
             if key not in self.rows or self.rows[key].version <= row.version:
                 self.rows[key] = row
+        self.moves |= {(move.identity, move.revision): move for move in frozen.moves}
         limit = version_of(EPOCH, frozen.checkpoint.boundary)
         late = [p for key in sorted(frozen.late) for p in self._refolded(key, frozen.late[key], limit, frozen)]
         for key, minute, cell, pane in [*frozen.panes, *late]:
@@ -73,21 +77,36 @@ class Shelf:
 
     def look_up(self, identity: str) -> list[Known]:
         """All rows of a fact."""
-        return [
-            _known_of(row)._replace(superseded_by=row.superseded_by, version=row.version)
+        rows = [
+            self._known_of(row)._replace(superseded_by=row.superseded_by, version=row.version)
             for row in self.rows.values()
             if joined(row.source, row.id, row.type) == identity
         ]
+        return rows + [self._told(move) for move in self.moves.values() if move.identity == identity]
+
+    def _known_of(self, row: EventRow) -> Known:
+        return Known(self.partition, row.offset, row.revision, row.content, row.at_ms, row.payload, epoch=row.epoch)
+
+    def _told(self, move: Move) -> Known:
+        told = Known(self.partition, move.offset, 0, 0, move.at_ms, b"", epoch=EPOCH)
+        return told._replace(superseded_by=move.revision, version=version_of(EPOCH, move.offset))
 
     def _known(self, limit: int) -> list[tuple[str, Known]]:
-        newest: dict[str, EventRow] = {}
-        for row in sorted(self.rows.values(), key=lambda row: row.offset):
-            identity = joined(row.source, row.id, row.type)
-            known = newest.get(identity)
-            if version_of(EPOCH, row.offset) <= limit and (known is None or known.revision < row.revision):
-                newest.pop(identity, None)
-                newest[identity] = row
-        return [(identity, _known_of(row)) for identity, row in newest.items()]
+        told = [(joined(row.source, row.id, row.type), self._then(row, limit)) for row in self._taken()]
+        told += [(move.identity, self._elsewhere(self._told(move))) for move in self.moves.values()]
+        told = [(identity, known) for identity, known in told if version_of(EPOCH, known.offset) <= limit]
+        return sorted(told, key=lambda one: one[1].offset)
+
+    def _taken(self) -> list[EventRow]:
+        """Rows of revisions that were the highest when they came."""
+        return [row for row in self.rows.values() if row.version]
+
+    def _then(self, row: EventRow, limit: int) -> Known:
+        known = self._known_of(row)._replace(superseded_by=row.superseded_by)
+        return self._elsewhere(known) if row.superseded_by and row.version <= limit else known
+
+    def _elsewhere(self, known: Known) -> Known:
+        return known._replace(partition=ELSEWHERE, revision=known.superseded_by, superseded_by=0, version=0)
 
     def _refolded(self, key: str, minutes: set[int], limit: int, frozen: Frozen) -> list[Any]:
         return self._fold_again(key, minutes, limit, frozen.checkpoint.clock_ms)
@@ -108,7 +127,3 @@ class Shelf:
             pane = (folded.minutes.get(minute) or {}).get(cell, Pane())
             again.append((key, minute, cell, Pane(pane.sums, pane.handle_times, limit)))
         return again
-
-
-def _known_of(row: EventRow) -> Known:
-    return Known(0, row.offset, row.revision, row.content, row.at_ms, row.payload)

@@ -18,7 +18,8 @@ from schemas.registry import Floor, Membership, Person, Registry, Team
 from schemas.times import MINUTE_MS, from_ms
 from streams.core.contributions import decode_contributions, encode_contributions, packed_contributions
 from streams.core.groups import GroupEngine
-from streams.core.log import Contribution, Frozen, Revision, version_of
+from streams.core.log import Contribution, Frozen, Revision
+from streams.core.versions import version_of
 from tests.streams.judges import FIVE, Busy, Notes
 from tests.streams.runs import Run, new_engine, restarted
 from tests.streams.test_restart import handled

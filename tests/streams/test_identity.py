@@ -11,8 +11,9 @@ from schemas.events import ContactHandled, FloorEvent
 from schemas.times import MINUTE_MS, from_ms
 from streams.core import identity
 from streams.core.identity import Known
-from streams.core.log import Item, version_of
+from streams.core.log import Item
 from streams.core.partition import PartitionEngine
+from streams.core.versions import version_of
 from tests.streams.floors import DAWN, item_of
 from tests.streams.judges import Notes
 from tests.streams.oracle import Sent
@@ -117,15 +118,47 @@ def test_a_higher_revision_of_another_partitions_fact_is_not_taken_back_here() -
     assert len(engine.take_outbox().asks) == 1
 
 
-@pytest.mark.parametrize(("offset", "duplicates"), [(4, 1), (5, 0), (6, 0)])
-def test_a_stored_copy_counts_only_when_it_came_before(offset: int, duplicates: int) -> None:
-    """After a crash the store holds the very record that is replayed: it is no duplicate of itself."""
+@pytest.mark.parametrize(("epoch", "offset", "duplicates"), [(1, 4, 1), (1, 5, 0), (1, 6, 0), (0, 5, 1), (0, 6, 1)])
+def test_a_stored_copy_counts_only_when_it_came_before(epoch: int, offset: int, duplicates: int) -> None:
+    """
+    After a crash the store holds the very record that is replayed: it is no duplicate of itself.
+
+    Everything of the topic before this one came before: offsets begin at 0 again.
+    """
     engine = engine_after()
-    stored = Known(0, offset, 0, 1, DAWN, b"")
+    stored = Known(0, offset, 0, 1, DAWN, b"", epoch=epoch, version=version_of(epoch, offset))
 
     engine.apply(fact(5)._replace(prior=engine.prior_of(fact(5), [stored])))
 
     assert engine.duplicates == duplicates
+
+
+def test_what_is_here_is_replaced_whatever_others_have_below() -> None:
+    """Another partition's revision 1 is stored, and its request to give up revision 0 is yet to come."""
+    engine = engine_after(fact(0))
+    engine.remembered.replace({})
+    here = Known(0, 0, 0, 1, DAWN, fact(0).payload, epoch=1, version=version_of(1, 0))
+    there = Known(3, 7, 1, 2, DAWN, b"", epoch=1, version=version_of(1, 7))
+    newer = fact(1, 3, revision=2)
+
+    engine.apply(newer._replace(prior=engine.prior_of(newer, [here, there])))
+
+    assert count(engine) == 1
+
+
+def test_who_has_a_higher_revision_tells_who_asks() -> None:
+    """It came before the others were heard of, so nobody has told them."""
+    engine = engine_after(fact(0), fact(1, 2, revision=2), asked(2, 1))
+
+    assert [ask.revision for ask in engine.take_outbox().asks] == [2]
+
+
+def test_a_lower_revision_that_comes_after_the_request_counts_nothing() -> None:
+    """Nothing was here to be given up when the higher one was told of; it is noted for later lives."""
+    engine = engine_after(asked(0, 2), fact(1, 2, revision=1), asked(2, 5), fact(3, 4, revision=4))
+
+    assert (count(engine), engine.rows) == (0, 0)
+    assert [(move.revision, move.offset) for move in engine.freeze().moves] == [(2, 0), (5, 2)]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +174,7 @@ def test_what_was_replaced_before_is_not_taken_back_again(by: int, marked_at: in
     """
     engine = engine_after(fact(0))
     engine.remembered.replace({})
-    stored = Known(0, 0, 0, 1, DAWN, fact(0).payload, superseded_by=by, version=version_of(1, marked_at))
+    stored = Known(0, 0, 0, 1, DAWN, fact(0).payload, epoch=1, superseded_by=by, version=version_of(1, marked_at))
     item = asked(7, asked_for)
 
     engine.apply(item._replace(prior=engine.prior_of(item, [stored])))

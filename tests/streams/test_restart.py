@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from schemas.alerts import Transition
 from schemas.events import ContactHandled, StateChanged
 from schemas.times import MINUTE_MS, from_ms
-from streams.core.log import Contribution, Item, version_of
+from streams.core.log import Contribution, Item
+from streams.core.versions import version_of
 from tests.streams.floors import DAWN, Fact, facts, in_log, item_of
 from tests.streams.oracle import Sent
 from tests.streams.runs import STEPS, Run, new_engine, restarted

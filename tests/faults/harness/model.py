@@ -135,8 +135,16 @@ class Reader:
         self.fates.controls[message.partition] += 1
         if said["type"] == "registry_changed":
             self._revisions[message.partition] = said["revision"]
+        if said["type"] == "refold_asked" and said.get("moved"):
+            self._told(message.partition, (*said["moved"],), said["revision"])
         if self._event_clock and said["type"] in {"ticked", "input_ended"}:
             self._advance(message.partition, round(datetime.fromisoformat(said["at"]).timestamp() * 1000))
+
+    def _told(self, partition: int, identity: Identity, revision: int) -> None:
+        """Another partition has a higher revision: what comes here below it is a lower one, whatever its bytes are."""
+        before = self._known.get((partition, identity))
+        if before is None or before[0] < revision:
+            self._known[partition, identity] = (revision, b"")
 
     def _fact(self, message: Message, event: FloorEvent) -> None:
         if self._event_clock:
