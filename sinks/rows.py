@@ -77,11 +77,24 @@ TRANSITIONS = Table(
 )  # fmt: skip
 
 
+ROWS_AT_ONCE = 100
+"""While rows are made JSON no other thread of this process runs: a large flush would hold the fold up for long."""
+
+
 def insert(client: Client, table: Table, rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows, if there are any."""
     if rows:
-        block: Any = memoryview(to_json(rows))[1:-1]  # bytes would be copied here, and again by the client
+        block: Any = memoryview(_lines(rows))  # bytes would be copied by the client
         client.raw_insert(table.name, table.columns, block, fmt="JSONCompactEachRow")
+
+
+def _lines(rows: Sequence[Sequence[Any]]) -> bytearray:
+    """A line of JSON for so many rows each."""
+    lines = bytearray()
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        lines += to_json(rows[start : start + ROWS_AT_ONCE])[1:-1]
+        lines += b"\n"
+    return lines
 
 
 def event_row(row: EventRow, frozen: Frozen) -> tuple[Any, ...]:

@@ -8,7 +8,6 @@ time is gone through in order (`streams.core.clockwork`). `freeze` hands out wha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
 from typing import Any
 
 from pydantic_core import from_json
@@ -17,10 +16,10 @@ from schemas.alerts import ALL_NEWS, Judge
 from schemas.controls import InputEnded, RefoldAsked, RegistryChanged, RulesApplied, Ticked, is_control
 from schemas.events import FloorEvent, ShiftPlanned, decode, joined
 from schemas.registry import Registry
-from schemas.times import DAY_MS, MINUTE_MS, day_start, from_ms, minute_of, to_ms
-from schemas.topics import EVENTS
+from schemas.times import DAY_MS, MINUTE_MS, from_ms, minute_of, to_ms
 from streams.core.clockwork import Clockwork
 from streams.core.erasing import Erasing
+from streams.core.freezing import SUBJECTS_AT_ONCE, Freezing
 from streams.core.groups_of import GroupSums
 from streams.core.identity import ELSEWHERE, Known, Remembered, newest_of, prior_of, standing
 from streams.core.log import (
@@ -32,8 +31,6 @@ from streams.core.log import (
     Outbox,
     Revision,
     Stored,
-    SubjectRow,
-    WindowRow,
     event_row,
     known_of,
 )
@@ -43,7 +40,6 @@ from streams.core.spans import Identity
 from streams.core.spreading import Spreading
 from streams.core.subject import Subject, fold, unfold
 from streams.core.versions import version_of
-from streams.core.windows_of import window_rows
 
 HISTORY_MS = 15 * MINUTE_MS
 """An event further behind is history: it changes sums, makes nobody due and sends nothing."""
@@ -292,43 +288,10 @@ class PartitionEngine:
 
     def freeze(self) -> Frozen:
         """Everything that changed since the last call, up to the boundary."""
-        panes, late, subjects = [], {}, []
-        for key in sorted(self.touched):
-            subject = self.subjects[key]
-            changed = subject.panes.freeze()
-            panes += [(key, minute, cell, pane) for minute, cell, pane in changed if minute not in subject.late]
-            if subject.late:
-                late[key], subject.late = subject.late, set()
-            subjects.append(self._subject_row(subject))
-        windows = self._freeze_windows()
-        self.touched.clear()
-        events, self.events = self.events, []
-        transitions, self.time.unflushed = self.time.unflushed, []
-        checkpoint, erasure = self.checkpoint(), self.erasing.take()
-        return Frozen(
-            EVENTS,
-            self.partition,
-            self.epoch,
-            events,
-            panes,
-            late,
-            windows,
-            transitions,
-            subjects,
-            checkpoint,
-            erasure,
-            self.moving.take(),
-        )
-
-    def _freeze_windows(self) -> list[WindowRow]:
-        rows = []
-        for key in sorted(self.touched | self.time.slid):
-            subject = self.subjects[key]
-            day = self.time.day_of(subject, minute_of(max(self.clock, 0)))
-            opened = day_start(date.fromisoformat(day), self.registry.zone(self.time.site_of(subject)))
-            rows += window_rows(subject, self.clock, day, opened)
-        self.time.slid.clear()
-        return rows
+        freezing = Freezing(self)
+        while not freezing.go_on(SUBJECTS_AT_ONCE):
+            pass
+        return freezing.frozen()
 
     def checkpoint(self) -> Checkpoint:
         """The partition's own row."""
@@ -368,20 +331,3 @@ class PartitionEngine:
         for subject in self.subjects.values():
             subject.panes.evict(horizon)
         self.groups.evict(horizon)
-
-    def _subject_row(self, subject: Subject) -> SubjectRow:
-        state = subject.time.timeline.now()
-        team = self.registry.team_of(subject.id, self.clock) if subject.kind == "agent" else ""
-        return SubjectRow(
-            subject.key,
-            subject.kind,
-            state.state if state else "",
-            state.reason if state else "",
-            state.at if state else 0,
-            len(subject.in_hand),
-            len(subject.waiting),
-            min(subject.waiting.values(), default=0),
-            team,
-            self.time.site_of(subject),
-            subject.dump(),
-        )

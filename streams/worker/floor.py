@@ -194,7 +194,7 @@ class Floor:
         now = monotonic()
         if self._config.event_clock:
             return turn_by_time(self.hops.inboxes, self.hops.clocks(), now)
-        partition = turn_in_order(self.hops.inboxes, self._last_turn, now)
+        partition = turn_in_order(self.hops.gate.open_ones(self.hops.inboxes), self._last_turn, now)
         if partition is None:
             return None
         self._last_turn = partition
@@ -217,6 +217,8 @@ class Floor:
                 if items[done].offset not in looked_up and engine.asks_for(items[done]) is not None:
                     looked_up |= await self._look_up(engine, items, done, looked_up)
                 ready = await self._revised(engine, items[done])
+                if await self.hops.gate.waited_for(partition):
+                    continue
                 if self.hops.engines.get(partition) is not engine:
                     return done
                 self._apply(partition, engine, ready)

@@ -19,9 +19,11 @@ from faust.types import TP
 
 from schemas.errors import Unavailable
 from schemas.topics import CONTRIBUTIONS, EVENTS
+from streams.core.freezing import SUBJECTS_AT_ONCE, Freezing
 from streams.core.groups import GroupEngine
 from streams.core.log import Frozen
 from streams.core.partition import PartitionEngine
+from streams.worker import cycles
 from streams.worker.hops import Hops
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import Storage, WorkerConfig
@@ -32,6 +34,8 @@ BACKLOG = 2_000
 """With this many records fetched and not folded, a worker is behind."""
 BEHIND_S = 5.0
 """Then it flushes after this much more time, or when `FLUSH_ROWS` wait."""
+TURN_S = 0.005
+"""Freezing gives way after this long."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -64,12 +68,14 @@ class Flusher:
 
     async def run(self) -> None:
         """Flush for ever."""
-        while True:
-            await self._rest(self._config.flush_interval_s)
-            if self._hops.waiting_records >= BACKLOG:
-                await self._rest(BEHIND_S)
-            self.wake.clear()
-            await self.flush()
+        with cycles.found_between_flushes():
+            while True:
+                await self._rest(self._config.flush_interval_s)
+                if self._hops.waiting_records >= BACKLOG:
+                    await self._rest(BEHIND_S)
+                self.wake.clear()
+                await self.flush()
+                cycles.look()
 
     async def _rest(self, seconds: float) -> None:
         """Wait, unless somebody wakes or has woken the flusher."""
@@ -109,19 +115,35 @@ class Flusher:
 
     async def _freeze(self) -> list[tuple[PartitionEngine | GroupEngine, Frozen]]:
         """
-        Freeze one engine after the other; between them, everything else has its turn: a large floor takes a while.
+        Freeze one engine after the other.
 
-        Nothing may be awaited between an outbox and its freeze: they belong to one boundary.
+        An outbox and its freeze belong to one boundary: nothing may be folded into an engine between them.
         """
-        frozen = []
+        frozen: list[tuple[PartitionEngine | GroupEngine, Frozen]] = []
         for engine, topic, partition in self._owned():
-            async with self.sending:
-                outbox = engine.take_outbox()
-                if engine.boundary > self._flushed.get(TP(topic, partition), -1):
-                    frozen.append((engine, engine.freeze()))
-                    self.rows_in_flight += len(frozen[-1][1].events)
-                await self._sender.send(outbox, topic, partition)
+            has_moved = engine.boundary > self._flushed.get(TP(topic, partition), -1)
+            if isinstance(engine, GroupEngine):
+                async with self.sending:
+                    outbox = engine.take_outbox()
+                    frozen += [(engine, engine.freeze())] if has_moved else []
+                    await self._sender.send(outbox, topic, partition)
+            else:
+                with self._hops.gate.closed(partition):
+                    async with self.sending:
+                        await self._sender.send(engine.take_outbox(), topic, partition)
+                    frozen += [(engine, await self._frozen(engine))] if has_moved else []
             await asyncio.sleep(0)
+        return frozen
+
+    async def _frozen(self, engine: PartitionEngine) -> Frozen:
+        """Freeze a partition little by little, so that everybody else has a turn: a large one takes a while."""
+        freezing, pause_at = Freezing(engine), monotonic() + TURN_S
+        while not freezing.go_on(SUBJECTS_AT_ONCE):
+            if monotonic() >= pause_at:
+                await asyncio.sleep(0)
+                pause_at = monotonic() + TURN_S
+        frozen = freezing.frozen()
+        self.rows_in_flight += len(frozen.events)
         return frozen
 
     async def _write(self, frozen: list[tuple[PartitionEngine | GroupEngine, Frozen]]) -> None:

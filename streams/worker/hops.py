@@ -16,6 +16,7 @@ from streams.core.groups import GroupEngine
 from streams.core.log import Stored
 from streams.core.partition import PartitionEngine
 from streams.worker.burials import Burials
+from streams.worker.gate import Gate
 from streams.worker.inbox import Inbox
 from streams.worker.ports import Storage, WorkerConfig
 from streams.worker.reading import values_between
@@ -49,6 +50,7 @@ class Hops:
         self.engines: dict[int, PartitionEngine] = {}
         self.inboxes: dict[int, Inbox] = {}
         self.groups: GroupEngine | None = None
+        self.gate = Gate()
 
     @property
     def buffered_rows(self) -> int:

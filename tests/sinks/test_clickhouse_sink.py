@@ -13,6 +13,7 @@ from schemas.errors import StopWorker, Unavailable
 from schemas.times import DAY_MS
 from sinks import clickhouse as sink_module
 from sinks.clickhouse import ClickHouseSink, sorted_error
+from sinks.rows import MOVED_FACTS, insert
 from streams.core.log import Frozen
 from tests.streams.floors import DAWN
 from tests.streams.runs import new_engine
@@ -160,3 +161,13 @@ def test_a_pane_keeps_its_away_time_by_reason(client: Client) -> None:
     ClickHouseSink(client).write([engine.freeze()])
 
     assert client.query("SELECT away_ms, away_by_reason FROM agent_minutes").result_rows == [(30_000, {"": 30_000})]
+
+
+def test_many_rows_go_as_one_insert(client: Client) -> None:
+    """However many lines of JSON they are made into."""
+    rows = [("acd", f"h{number}", "contact_handled", 0, 1, number / 1000, number, 1, number) for number in range(250)]
+
+    insert(client, MOVED_FACTS, rows)
+
+    found = client.query("SELECT count(), uniqExact(_part), max(offset) FROM moved_facts").result_rows
+    assert found == [(250, 1, 249)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from weakref import ref
 
 import pytest
 from faust.types import TP
@@ -145,6 +147,32 @@ async def test_records_are_folded_between_the_partitions_of_a_flush(bench: Calla
     assert [part.checkpoint.boundary for part in b.store.written] == [0, 1]
 
 
+async def test_a_large_partition_is_frozen_little_by_little(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody else has a turn meanwhile; only the partition itself takes no record, so all is of one boundary."""
+    monkeypatch.setattr(flushing, "TURN_S", 0.0)
+    monkeypatch.setattr(flushing, "SUBJECTS_AT_ONCE", 1)
+    b = bench()
+    for number in range(20):
+        b.hops.engines[0].apply(handled(number, 1, agent=f"a{number}"))
+    flush = asyncio.create_task(b.flusher.flush())
+    others = 0
+
+    await asyncio.sleep(0)
+    waited = asyncio.create_task(b.hops.gate.waited_for(0))
+    while not waited.done():
+        await asyncio.sleep(0)
+        others += 1
+    is_free = not await b.hops.gate.waited_for(0)
+    await flush
+
+    assert waited.result()
+    assert is_free
+    assert others >= 20
+    assert [(part.checkpoint.boundary, len(part.subjects)) for part in b.store.written] == [(19, 20)]
+
+
 async def test_without_the_brokers_word_nothing_is_written(
     bench: Callable[..., Bench],
 ) -> None:
@@ -258,6 +286,39 @@ async def _runs_for(b: Bench, seconds: float) -> None:
     task = asyncio.create_task(b.flusher.run())
     await asyncio.sleep(seconds)
     task.cancel()
+
+
+class Ring:
+    """Holds itself."""
+
+    def __init__(self) -> None:
+        self.ring = self
+
+
+async def test_cycles_are_looked_for_after_a_flush_and_not_in_one(bench: Callable[..., Bench]) -> None:
+    """Whatever a flush holds is gone by then; else Python would go through it again and again."""
+    b = bench()
+    thresholds = gc.get_threshold()
+    flush = asyncio.create_task(b.flusher.run())
+    await asyncio.sleep(0)
+    gc.set_threshold(1, *thresholds[1:])
+    try:
+        lost = ref(Ring())
+        news = [[number] for number in range(10)]
+        is_there = lost() is not None
+        b.hops.engines[0].apply(handled(0, 1))
+        while not b.store.written:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        flush.cancel()
+        await asyncio.gather(flush, return_exceptions=True)
+    finally:
+        gc.set_threshold(*thresholds)
+
+    assert is_there
+    assert lost() is None
+    assert len(news) == 10
+    assert gc.isenabled()
 
 
 async def test_a_worker_that_is_behind_flushes_seldom(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from streams.core.partition import HISTORY_MS
 from streams.worker import floor as floors
 from streams.worker.decoding import to_item
 from streams.worker.floor import Floor
+from streams.worker.gate import Gate
 from streams.worker.inbox import Inbox
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.sending import Sender
@@ -164,3 +166,47 @@ async def test_alerts_do_not_wait_for_the_rest_of_a_chunk(bench: Bench, monkeypa
     await asyncio.wait_for(asyncio.gather(bench.floor._fold(0, None), look()), 5)
 
     assert told_at[0] < 5
+
+
+async def test_a_partition_that_is_frozen_takes_no_record(bench: Bench) -> None:
+    """It folds them when that is done; where another one has records, that has its turn first."""
+    bench.put(0, 1)
+    with bench.floor.hops.gate.closed(0):
+        fold = asyncio.create_task(bench.floor._fold(0, None))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        during = bench.engine.boundary
+    await fold
+
+    assert (during, bench.engine.boundary) == (-1, 1)
+
+
+def test_while_a_partition_is_frozen_another_one_has_its_turn() -> None:
+    """Unless none has anything."""
+    gate, item = Gate(), handled(0, 1)
+    inboxes = {0: Inbox(items=deque([item])), 1: Inbox(items=deque([item])), 2: Inbox()}
+
+    with gate.closed(0):
+        assert set(gate.open_ones(inboxes)) == {1, 2}
+        inboxes[1].items.clear()
+        assert set(gate.open_ones(inboxes)) == {0, 1, 2}
+    assert set(gate.open_ones(inboxes)) == {0, 1, 2}
+
+
+async def test_what_is_forgotten_while_a_partition_is_frozen_is_looked_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether memory can judge a record is asked again when the wait is over."""
+    monkeypatch.setattr(identity, "REMEMBERED", 0)
+    bench.put(0)
+    await bench.floor._fold(0, None)
+    bench.know(0, 0)
+    bench.floor.put(0, [Message(1, _record(0, 0).value, DAWN + 10**9)])
+
+    with bench.floor.hops.gate.closed(0):
+        fold = asyncio.create_task(bench.floor._fold(0, None))
+        await asyncio.sleep(0)
+        bench.engine.acknowledged(0)
+    await fold
+
+    assert (bench.engine.rows, bench.engine.duplicates) == (1, 1)
