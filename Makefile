@@ -35,7 +35,7 @@ test: lint
 	@$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
 soak: $(READY)
-	@$(BIN)/pytest tests/faults --soak $(ARGS)
+	@$(BIN)/pytest tests/faults --soak $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
 bench: $(READY)
 	@$(BIN)/python -c 'import psutil' 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'

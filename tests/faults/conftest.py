@@ -67,12 +67,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """After a whole long run: write down what it saw, and the page."""
+    """After a whole long run: write down what it saw, and the page. A lane of several hands on what it saw."""
     seen = session.config.stash.get(_SEEN, Seen())
-    if is_soak(session.config) and any(CRASHES in name for name in seen.outcomes):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["seen"] = (seen.notes, seen.outcomes)
+    elif is_soak(session.config) and any(CRASHES in name for name in seen.outcomes):
         from tests.faults import page
 
         page.write(seen.summary(seeds=len(seeds(session.config))))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A lane is through."""
+    if "seen" in node.workeroutput:
+        node.config.stash[_SEEN].add(*node.workeroutput["seen"])
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,12 @@ class Seen:
         """Keep a note."""
         self.notes.setdefault(row, []).append(figures)
 
+    def add(self, notes: dict[str, list[dict[str, Any]]], outcomes: dict[str, str]) -> None:
+        """What another session has seen."""
+        for row, figures in notes.items():
+            self.notes.setdefault(row, []).extend(figures)
+        self.outcomes |= outcomes
+
     def summary(self, seeds: int) -> dict[str, Any]:
         """What the page is made of."""
         return {
