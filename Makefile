@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 ARGS ?=
+LANES := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install demo test soak lint bench compiled
 .NOTPARALLEL:
@@ -32,10 +33,10 @@ lint: $(READY)
 
 # Two files at a time: whole floors wait for half of their time, for what was killed to come back.
 test: lint
-	@$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
+	@$(BIN)/pytest $(or $(ARGS),$(LANES))
 
 soak: $(READY)
-	@$(BIN)/pytest tests/faults --soak $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
+	@$(BIN)/pytest tests/faults --soak $(or $(ARGS),$(LANES))
 
 bench: $(READY)
 	@$(BIN)/python -c 'import psutil' 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'

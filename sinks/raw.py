@@ -140,8 +140,8 @@ def _add_moved(
         partition, at_ms = row[1], row[5]
         if version <= asked[partition][0] and at_ms >= asked[partition][1]:
             known[partition].append(_as_of(*row))
-    for ids in known.values():
-        ids.sort(key=lambda one: (one[1].epoch, one[1].offset))
+    for partition in {row[1] for row in rows}:
+        known[partition].sort(key=lambda one: (one[1].epoch, one[1].offset))
 
 
 def _forgotten(client: Client, partition: int, known: list[tuple[Identity, Known]], limit: int, since_ms: int) -> int:

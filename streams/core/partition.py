@@ -112,7 +112,8 @@ class PartitionEngine:
 
     def prior_of(self, item: Item, found: Iterable[Known]) -> Known | None:
         """What came before an item among the stored rows of the identity it asked for."""
-        revision = getattr(item.record, "revision", None) if type(item.record) is not RefoldAsked else None
+        record = item.record
+        revision = None if record is None or is_control(record) else record.revision
         return prior_of(found, self.partition, self.epoch, item.offset, revision)
 
     def apply(self, item: Item) -> None:
