@@ -96,6 +96,7 @@ def test_an_alert_becomes_a_closed_case(floor: WholeFloor, page: Page) -> None:
     session = page.get_by_test_id("session-form")
     session.get_by_label("Notes, shared").fill("We went through the contact")
     session.get_by_role("button").click()
+    expect(page.locator("[aria-current=step]")).to_have_text("session held")
     page.get_by_test_id("close-summary").click()
     closing = page.get_by_test_id("close-form")
     closing.get_by_label("Outcome").select_option("improved")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,13 +11,15 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from floorpulse.embedded.ports import PortClaims
 from floorpulse.settings import Settings
+from floorpulse.web.actions import case_command
 from floorpulse.web.app import create_web
 from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
+from schemas.records import open_command
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -112,12 +115,83 @@ def test_a_case_is_planned_and_closed(
     plan.get_by_label("Goal").fill("Hear people out")
     plan.get_by_label("Due").fill("2030-01-31")
     plan.get_by_role("button").click()
+    expect(page.locator("[aria-current=step]")).to_have_text("planned")  # the page with the plan, not the one before
     page.get_by_test_id("close-summary").click()
     page.get_by_test_id("close-form").get_by_label("Outcome").select_option("improved")
     page.get_by_test_id("close-form").get_by_role("button").click()
 
     expect(page.get_by_test_id("timeline")).to_contain_text("Case closed")
     expect(page.get_by_test_id("plan-form")).to_have_count(0)
+
+
+def acknowledge(ledger: Any, case: str, transition: Transition) -> None:
+    """Somebody else's step about a case."""
+    opened = open_command(transition, transition.opens)
+    assert opened is not None
+    ledger.send(case_command("acknowledge_case", opened.stream, case, "lead2", 1, {}))
+
+
+def test_what_somebody_writes_is_not_replaced(
+    page: Page, stored_floor: Any, ledger: Any, fired: Callable[..., Transition], open_case: Callable[[Transition], str]
+) -> None:
+    """The case changed, its page is on its way: what was chosen meanwhile stays, and the reader is told."""
+    transition = fired(stored_floor.now_ms)
+    stored_floor.alert(transition)
+    case = open_case(transition)
+    page.goto(f"/cases/{case}")
+
+    def write_meanwhile(route: Route) -> None:
+        page.get_by_test_id("close-summary").click()
+        page.get_by_label("Outcome").select_option("improved")
+        route.continue_()
+
+    page.route(f"**/cases/{case}", write_meanwhile)
+    acknowledge(ledger, case, transition)
+
+    expect(page.locator("#toast")).to_contain_text("changed meanwhile")
+    expect(page.get_by_label("Outcome")).to_have_value("improved")
+
+
+def test_a_list_that_lags_does_not_take_a_page_back(
+    page: Page, stored_floor: Any, ledger: Any, fired: Callable[..., Transition], open_case: Callable[[Transition], str]
+) -> None:
+    """The page of version 2 hears of version 1 first: it is not fetched again, nobody is told of a change."""
+    transition = fired(stored_floor.now_ms)
+    case = open_case(transition)
+    acknowledge(ledger, case, transition)
+    page.goto("/cases")
+    head = json.loads(page.locator("body").get_attribute("data-head") or "")
+    late = head | {"pieces": {f"case-{case}": f'<li id="case-{case}" data-version="1">late</li>'}, "orders": {}}
+    page.route(
+        "**/live?*",
+        lambda route: route.fulfill(
+            content_type="text/event-stream", body=f"event: floor\ndata: {json.dumps(late)}\n\n"
+        ),
+    )
+    page.goto(f"/cases/{case}")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if f"/cases/{case}" in request.url else None)
+
+    expect(page.locator(f"#case-{case}")).to_have_text("late")
+
+    expect(page.get_by_test_id("version")).to_have_text("2")
+    assert fetched == []
+
+
+def test_a_form_stays_open_when_its_case_changes(
+    page: Page, stored_floor: Any, ledger: Any, fired: Callable[..., Transition], open_case: Callable[[Transition], str]
+) -> None:
+    """The page shows the new version, and the form that the reader opened is open in it."""
+    transition = fired(stored_floor.now_ms)
+    stored_floor.alert(transition)
+    case = open_case(transition)
+    page.goto(f"/cases/{case}")
+    page.get_by_test_id("close-summary").click()
+
+    acknowledge(ledger, case, transition)
+
+    expect(page.get_by_test_id("version")).to_have_text("2")
+    expect(page.get_by_label("Outcome")).to_be_visible()
 
 
 def test_the_keys_move_through_the_inbox(page: Page, stored_floor: Any, fired: Callable[..., Transition]) -> None:

@@ -95,7 +95,7 @@ function say(alerts) {
   saidAt = Date.now();
 }
 
-// The detail of an alert or a case is fetched again when its row says that it changed.
+// The detail of an alert or a case is fetched again when its row says that it changed; what somebody writes there stays.
 async function follow(floor) {
   const main = document.getElementById("main");
   const piece = main.dataset.watch && floor.pieces[main.dataset.watch];
@@ -103,20 +103,33 @@ async function follow(floor) {
   const holder = document.createElement("template");
   holder.innerHTML = piece;
   const version = holder.content.firstElementChild.dataset.version;
-  if (version === main.dataset.watchVersion) return;
+  const shown = main.dataset.watchVersion;
+  if (version === shown || Number(version) < Number(shown)) return; // a list may be behind the page that a form led to
   main.dataset.watchVersion = version;
-  if (isWriting()) {
-    toast("This changed meanwhile. Reload to see it; what you typed is not saved yet.");
-    return;
-  }
+  if (isWriting()) return sayChanged();
   const answer = await fetch(location.pathname, { headers: { accept: "text/html" } });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("detail");
   if (!fresh || version !== main.dataset.watchVersion) return; // a newer one has been asked for: answers may overtake
-  document.getElementById("detail").replaceWith(document.adoptNode(fresh));
+  if (isWriting()) return sayChanged(); // begun while the answer was on its way
+  const detail = document.getElementById("detail");
+  keepOpen(detail, fresh);
+  detail.replaceWith(document.adoptNode(fresh));
+  main.dataset.watchVersion = page.getElementById("main").dataset.watchVersion;
   retime();
   document.dispatchEvent(new CustomEvent("floor:detail"));
+}
+
+function sayChanged() {
+  toast("This changed meanwhile. Reload to see it; what you typed is not saved yet.");
+}
+
+function keepOpen(before, after) {
+  const opened = [...before.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
+  for (const summary of after.querySelectorAll("details > summary")) {
+    if (opened.includes(summary.textContent)) summary.parentElement.open = true;
+  }
 }
 
 function isWriting() {
