@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MakeFloor = Callable[..., WholeFloor]
 KILLS = 5
+KILLED_AFTER = 2_000
+"""Events: so many more than at the last kill. A flush that breaks off again and again would be killed in one place."""
 FEBRUARY_ZONE = ("--timezone", "Asia/Jerusalem")
 
 
@@ -70,12 +72,12 @@ def february_floor(tmp_path_factory: pytest.TempPathFactory, february: Path) -> 
 
 
 def _ingest_with_kills(floor: WholeFloor, file: Path) -> None:
-    """Kill the worker each time it has stored something new, while the file goes in and after."""
+    """Kill the worker each time it has stored some more, while the file goes in and after."""
     ingest = floor.start("ingest", "technion", str(file), *FEBRUARY_ZONE)
     pause, stored, killed = threading.Event(), 0, 0
     with closing(clickhouse_client(load_settings(floor.data))) as client:
         for _ in range(KILLS):
-            while (now := _stored(client)) <= stored or floor.part("worker")["pid"] in {None, killed}:
+            while (now := _stored(client)) < stored + KILLED_AFTER or floor.part("worker")["pid"] in {None, killed}:
                 pause.wait(0.1)
             stored, killed = now, floor.kill("worker")
     code, _, errors = ingest.wait(300)
@@ -83,4 +85,4 @@ def _ingest_with_kills(floor: WholeFloor, file: Path) -> None:
 
 
 def _stored(client: Client) -> int:
-    return int(client.query("SELECT count() FROM events").result_rows[0][0])
+    return int(client.query("SELECT count() FROM events FINAL").result_rows[0][0])
