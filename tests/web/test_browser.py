@@ -100,14 +100,33 @@ def test_an_alert_appears_and_is_acknowledged_on_the_board(
     expect(page).to_have_url(page.url.rstrip("/") + "/")
 
 
-def test_a_case_is_planned_and_closed(
-    page: Page, stored_floor: Any, fired: Callable[..., Transition], open_case: Callable[[Transition], str]
-) -> None:
-    """From the alert to its case and to its end, by forms."""
+@pytest.fixture
+def alert(stored_floor: Any, fired: Callable[..., Transition]) -> Transition:
+    """An alert that the store has."""
     transition = fired(stored_floor.now_ms)
     stored_floor.alert(transition)
-    open_case(transition)
-    page.goto(f"/alerts/{transition.alert}")
+    return transition
+
+
+@pytest.fixture
+def case(alert: Transition, open_case: Callable[[Transition], str]) -> str:
+    """The id of the alert's case."""
+    return open_case(alert)
+
+
+@pytest.fixture
+def acknowledge(ledger: Any, alert: Transition, case: str) -> Callable[[], None]:
+    """Somebody else's step about the case: it has version 2 then."""
+    opened = open_command(alert, alert.opens)
+    assert opened is not None
+    step = case_command("acknowledge_case", opened.stream, case, "lead2", 1, {})
+    return lambda: ledger.send(step)
+
+
+@pytest.mark.usefixtures("case")
+def test_a_case_is_planned_and_closed(page: Page, alert: Transition) -> None:
+    """From the alert to its case and to its end, by forms."""
+    page.goto(f"/alerts/{alert.alert}")
     page.get_by_test_id("open-case").click()
 
     page.get_by_test_id("acknowledge-case").click()
@@ -124,20 +143,8 @@ def test_a_case_is_planned_and_closed(
     expect(page.get_by_test_id("plan-form")).to_have_count(0)
 
 
-def acknowledge(ledger: Any, case: str, transition: Transition) -> None:
-    """Somebody else's step about a case."""
-    opened = open_command(transition, transition.opens)
-    assert opened is not None
-    ledger.send(case_command("acknowledge_case", opened.stream, case, "lead2", 1, {}))
-
-
-def test_what_somebody_writes_is_not_replaced(
-    page: Page, stored_floor: Any, ledger: Any, fired: Callable[..., Transition], open_case: Callable[[Transition], str]
-) -> None:
+def test_what_somebody_writes_is_not_replaced(page: Page, case: str, acknowledge: Callable[[], None]) -> None:
     """The case changed, its page is on its way: what was chosen meanwhile stays, and the reader is told."""
-    transition = fired(stored_floor.now_ms)
-    stored_floor.alert(transition)
-    case = open_case(transition)
     page.goto(f"/cases/{case}")
 
     def write_meanwhile(route: Route) -> None:
@@ -146,28 +153,21 @@ def test_what_somebody_writes_is_not_replaced(
         route.continue_()
 
     page.route(f"**/cases/{case}", write_meanwhile)
-    acknowledge(ledger, case, transition)
+    acknowledge()
 
     expect(page.locator("#toast")).to_contain_text("changed meanwhile")
     expect(page.get_by_label("Outcome")).to_have_value("improved")
 
 
-def test_a_list_that_lags_does_not_take_a_page_back(
-    page: Page, stored_floor: Any, ledger: Any, fired: Callable[..., Transition], open_case: Callable[[Transition], str]
-) -> None:
+def test_a_list_that_lags_does_not_take_a_page_back(page: Page, case: str, acknowledge: Callable[[], None]) -> None:
     """The page of version 2 hears of version 1 first: it is not fetched again, nobody is told of a change."""
-    transition = fired(stored_floor.now_ms)
-    case = open_case(transition)
-    acknowledge(ledger, case, transition)
+    acknowledge()
     page.goto("/cases")
+    expect(page.locator(f"#case-{case}")).to_be_visible()
     head = json.loads(page.locator("body").get_attribute("data-head") or "")
     late = head | {"pieces": {f"case-{case}": f'<li id="case-{case}" data-version="1">late</li>'}, "orders": {}}
-    page.route(
-        "**/live?*",
-        lambda route: route.fulfill(
-            content_type="text/event-stream", body=f"event: floor\ndata: {json.dumps(late)}\n\n"
-        ),
-    )
+    told = f"event: floor\ndata: {json.dumps(late)}\n\n"
+    page.route("**/live?*", lambda route: route.fulfill(content_type="text/event-stream", body=told))
     page.goto(f"/cases/{case}")
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url) if f"/cases/{case}" in request.url else None)
@@ -178,17 +178,12 @@ def test_a_list_that_lags_does_not_take_a_page_back(
     assert fetched == []
 
 
-def test_a_form_stays_open_when_its_case_changes(
-    page: Page, stored_floor: Any, ledger: Any, fired: Callable[..., Transition], open_case: Callable[[Transition], str]
-) -> None:
+def test_a_form_stays_open_when_its_case_changes(page: Page, case: str, acknowledge: Callable[[], None]) -> None:
     """The page shows the new version, and the form that the reader opened is open in it."""
-    transition = fired(stored_floor.now_ms)
-    stored_floor.alert(transition)
-    case = open_case(transition)
     page.goto(f"/cases/{case}")
     page.get_by_test_id("close-summary").click()
 
-    acknowledge(ledger, case, transition)
+    acknowledge()
 
     expect(page.get_by_test_id("version")).to_have_text("2")
     expect(page.get_by_label("Outcome")).to_be_visible()
