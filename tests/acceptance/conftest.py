@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MakeFloor = Callable[..., WholeFloor]
 KILLS = 5
-KILLED_AFTER = 2_000
+KILLED_AFTER = 500
 """Events: so many more than at the last kill. A flush that breaks off again and again would be killed in one place."""
 FEBRUARY_ZONE = ("--timezone", "Asia/Jerusalem")
 
