@@ -154,7 +154,7 @@ class Sitting:
     def _end_with_stay(self, planned: Planned, since_ms: int) -> None:
         """The agent left the state and entered it again between two judgings: another episode."""
         state = self._states.get(planned.id)
-        if state is not None and state.state != "inactive" and since_ms + planned.delay_ms > state.since_ms:
+        if state is not None and state.state != "inactive" and since_ms + planned.delay_ms > state.start_ms:
             self._go_on(planned, Found("state_left", self._now_ms, self._episode(planned.id)))
 
     def _go_on(self, planned: Planned, found: Found) -> None:

@@ -57,8 +57,8 @@ def _rise(state: RuleState, now_ms: int, pace: Pace, start_ms: int) -> Step:
     if start > now_ms:
         return Step(state, None, start)
     if now_ms - start >= pace.for_ms:
-        return Step(replace(state, state="firing", since_ms=start, keep_since_ms=0), "breached")
-    return Step(replace(state, state="pending", since_ms=start), None, start + pace.for_ms)
+        return Step(replace(state, state="firing", since_ms=start, keep_since_ms=0, start_ms=start_ms), "breached")
+    return Step(replace(state, state="pending", since_ms=start, start_ms=start_ms), None, start + pace.for_ms)
 
 
 def _firing(state: RuleState) -> RuleState:

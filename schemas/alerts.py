@@ -102,6 +102,8 @@ class RuleState:
     rule_version: int = 0
     judged_day: str = ""
     """The last site day a rule over days was judged for, ISO."""
+    start_ms: int = 0
+    """Since when what breached held when the episode began, which may be before it (pending, firing)."""
 
 
 class RecentContact(NamedTuple):

@@ -174,6 +174,25 @@ def test_another_stay_is_another_episode() -> None:
     assert floor.due_ms == NINE + 42 * MINUTE + 1
 
 
+def test_stays_that_were_told_late_are_told_apart() -> None:
+    """
+    Both passed the threshold before the first of them was judged: the second one is another episode all the same.
+
+        9:00 away ......... 9:25 ready | told then: away since 9:01, at 9:27 that it was left, and away since 9:03
+    """
+    floor = OneSubject([away_rule()], FakeView(held=("away", None, NINE)))
+    floor.at(NINE + 21 * MINUTE)
+    floor.view.held = ("ready", None, NINE + 25 * MINUTE)
+    floor.at(NINE + 25 * MINUTE)
+
+    floor.view.held = ("away", None, NINE + 1 * MINUTE)
+    assert floor.at(NINE + 26 * MINUTE) == ["breached"]
+    assert floor.at(NINE + 26 * MINUTE + 5_000) == []
+    floor.view.held = ("away", None, NINE + 3 * MINUTE)
+
+    assert floor.at(NINE + 27 * MINUTE) == ["state_left", "breached"]
+
+
 def test_reason_and_logging_off() -> None:
     """A rule on one away reason leaves the others alone; logging off ends an away time as `logged_off`."""
     floor = OneSubject([away_rule(reason="coaching")], FakeView(held=("away", "lunch", NINE)))
