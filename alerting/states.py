@@ -37,8 +37,8 @@ def step(state: RuleState, found: Finding, now_ms: int, pace: Pace, start_ms: in
     """
     One step; `state` itself stays as it is.
 
-    `start_ms` is the instant from which a breach holds, now or earlier: it starts an episode, and is not looked at
-    once one is pending or firing.
+    `start_ms` is the instant from which a breach holds, now or earlier: it starts an episode, and is kept to tell
+    which breach that is about. Once one is firing it is not looked at.
     """
     idle = state.state in {"inactive", "pending"}
     if found == "breached":

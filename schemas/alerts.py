@@ -103,7 +103,7 @@ class RuleState:
     judged_day: str = ""
     """The last site day a rule over days was judged for, ISO."""
     start_ms: int = 0
-    """Since when what breached held when the episode began, which may be before it (pending, firing)."""
+    """Since when what breached held, as found last before it fired: `since_ms` or earlier (pending, firing)."""
 
 
 class RecentContact(NamedTuple):

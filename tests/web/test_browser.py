@@ -189,9 +189,9 @@ def test_a_form_stays_open_when_its_case_changes(page: Page, case: str, acknowle
     expect(page.get_by_label("Outcome")).to_be_visible()
 
 
-def test_the_keys_move_through_the_inbox(page: Page, stored_floor: Any, fired: Callable[..., Transition]) -> None:
+@pytest.mark.usefixtures("alert")
+def test_the_keys_move_through_the_inbox(page: Page) -> None:
     """j to the first alert, o opens it, a acknowledges it, ? shows the keys."""
-    stored_floor.alert(fired(stored_floor.now_ms))
     page.goto("/alerts")
     expect(page.get_by_test_id("alert")).to_be_visible()
     expect(page.locator("#live-words")).to_contain_text("live")
@@ -220,9 +220,9 @@ def test_a_number_says_what_it_means_on_focus(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/alerts", "/alerts/a1", "/cases"])
-def test_a_page_fits_a_phone(page: Page, stored_floor: Any, fired: Callable[..., Transition], path: str) -> None:
+@pytest.mark.usefixtures("alert")
+def test_a_page_fits_a_phone(page: Page, path: str) -> None:
     """390 px wide, nothing to scroll sideways."""
-    stored_floor.alert(fired(stored_floor.now_ms))
     page.set_viewport_size({"width": 390, "height": 844})
 
     page.goto(path)
@@ -231,12 +231,10 @@ def test_a_page_fits_a_phone(page: Page, stored_floor: Any, fired: Callable[...,
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_plot_of_an_alert_is_drawn(page: Page, stored_floor: Any, fired: Callable[..., Transition]) -> None:
+def test_the_plot_of_an_alert_is_drawn(page: Page, stored_floor: Any, alert: Transition) -> None:
     """The vendored plotting script draws under the strict policy."""
-    transition = fired(stored_floor.now_ms)
-    stored_floor.alert(transition)
     stored_floor.agent_minute("a0412", stored_floor.now_ms - 600_000, handled=4, short_calls=2)
 
-    page.goto(f"/alerts/{transition.alert}")
+    page.goto(f"/alerts/{alert.alert}")
 
     expect(page.locator("[data-plot] canvas")).to_be_visible()
