@@ -68,6 +68,12 @@ CHECKS: tuple[Check, ...] = (
         "A changed fact needs a higher revision: mend the source.",
     ),
     Check(
+        "counted_twice",
+        "Counted for two",
+        "One revision of a fact for two agents or queues: whose it is cannot be known, so it counts for both.",
+        "A fact that moves needs a higher revision: send it once more with one.",
+    ),
+    Check(
         "erased",
         "Of people who were erased",
         "A source still sends events of somebody who was erased: they are refused, and not kept.",
@@ -143,7 +149,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 _OF_TIME = (
-    "clamped", "letters", "capped", "open_waits", "open_contacts", "open_states", "unmapped", "without_agent",
+    "clamped", "letters", "twice", "capped", "open_waits", "open_contacts", "open_states", "unmapped", "without_agent",
     "reasons", "silence",
 )  # fmt: skip
 """Views `quality_...` that take a range; `quality_partitions` counts since the floor began."""

@@ -22,6 +22,25 @@ WHERE ifNull(parseDateTime64BestEffortOrNull(JSONExtractString(value, 'at'), 3, 
 GROUP BY reason, topic
 COMMENT 'Dead letters by reason and where they came from, at the time that they name, else at that of the broker. Parameters: from, to (UTC)';
 
+CREATE OR REPLACE VIEW quality_twice AS
+SELECT 'counted_twice' AS trouble, source AS part, count() AS n, min(id) AS example
+FROM (
+    SELECT source, id
+    FROM events FINAL
+    WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} AND superseded_by = 0 AND void = 0
+        AND sipHash64(type, source, id) IN (
+            SELECT sipHash64(type, source, id) AS fact
+            FROM events FINAL
+            WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} AND superseded_by = 0 AND void = 0
+            GROUP BY fact
+            HAVING count() > 1
+        )
+    GROUP BY type, source, id
+    HAVING count() > 1
+)
+GROUP BY source
+COMMENT 'Facts that one revision gives to more than one agent or queue, by source: they count for each of them. Parameters: from, to (UTC)';
+
 CREATE OR REPLACE VIEW quality_capped AS
 SELECT 'capped' AS trouble, source AS part, count() AS n, argMax(id, longest_s) AS example
 FROM (

@@ -153,6 +153,16 @@ def test_dead_letters_are_counted_by_reason(client: Client) -> None:
     assert answer["rejected_row"] == {"file": (1, "calls.csv:3")}
 
 
+def test_facts_that_count_for_two_are_counted(client: Client, store: Store) -> None:
+    """The same revision under another agent; what a higher one replaced, or took back, counts for one."""
+    store(handled(1), handled(2), handled(3), entered(101, AT, "ready"), entered(102, AT, "ready", agent="a2"))
+    store(handled(1, agent="a2"), handled(2, agent="a2"), handled(2, agent="a3"))
+    store(handled(4), superseded_by=1)
+    store(handled(4, agent="a2", revision=1), handled(3, agent="a2", revision=1, void=True))
+
+    assert found(client)["counted_twice"] == {"acd": (2, "e1")}
+
+
 def test_waits_and_contacts_that_nobody_ended_are_counted(client: Client, store: Store) -> None:
     """Without an end within 12 h; one that ended, and one that may still end, do not count."""
     base: dict[str, Any] = {"source": "acd", "at": AT}
