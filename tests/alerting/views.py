@@ -113,3 +113,8 @@ class OneSubject:
         self.judge = RuleJudge(
             RuleSet(revision=self.revision, rules=tuple(rules)), self.registry, self.hop, before=replaced
         )
+
+
+SHORT_14D = rule(
+    id="short", kpi="short_call_share", window="14d", comparison=">=", threshold=0.15, min_n=50, opens="coaching"
+)
