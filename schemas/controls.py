@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypeIs
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
+Instant = Annotated[AwareDatetime, Field(ge=datetime(1980, 1, 1, tzinfo=UTC))]
+"""No floor is older; programs say "no time" by the years 1, 1601, 1899 or 1970."""
 
 
 class Record(BaseModel):
@@ -15,7 +18,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    at: AwareDatetime
+    at: Instant
     """The instant it happened."""
 
 
@@ -45,8 +48,8 @@ class RefoldAsked(Record):
     type: Literal["refold_asked"] = "refold_asked"
     subject: Id | None = None
     """`agent:ID` or `queue:ID`, with `from_at` and `to_at`."""
-    from_at: AwareDatetime | None = None
-    to_at: AwareDatetime | None = None
+    from_at: Instant | None = None
+    to_at: Instant | None = None
     moved: tuple[Id, Id, Id] | None = None
     """Identity (source, id, type) of an event whose higher `revision` went to another key."""
     revision: int = 0

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from typing_extensions import TypeIs
 
-from schemas.controls import Control, Id, Record, is_control
+from schemas.controls import Control, Id, Instant, Record, is_control
 from schemas.errors import InvalidEvent
 from schemas.times import to_ms
 
@@ -24,6 +24,8 @@ MAX_EVENT_BYTES = 32_768
 
 Seconds = Annotated[float, Field(ge=0, le=31_622_400, allow_inf_nan=False)]
 """A duration in seconds, kept to the millisecond."""
+Points = Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
+"""Points and weights of an evaluation: within these bounds their products and sums are numbers."""
 Channel = Literal["voice", "chat", "email", "message", "callback", "task"]
 State = Literal["ready", "ringing", "on_contact", "hold", "wrap", "away", "offline"]
 
@@ -65,7 +67,7 @@ class ContactOffered(Event):
     contact: Id
     queue: Id
     channel: Channel = "voice"
-    priority: int = 0
+    priority: Annotated[int, Field(ge=-(2**31), lt=2**31)] = 0
     customer: Id | None = None
     """A hash of the customer's number or address, never the number itself."""
 
@@ -135,7 +137,7 @@ class ContactHandled(Event):
     queue: Id | None = None
     channel: Channel = "voice"
     direction: Literal["inbound", "outbound", "internal"] = "inbound"
-    started_at: AwareDatetime
+    started_at: Instant
     waited_s: Seconds | None = None
     talk_s: Seconds
     hold_s: Seconds = 0.0
@@ -160,9 +162,9 @@ class QualityItem(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     item: Id
-    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    weight: Points = 1.0
     points: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    most: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    most: Points = 1.0
     fatal: bool = False
     """True when it is a fatal item and it failed: the whole evaluation scores 0."""
 
@@ -217,7 +219,7 @@ class TaskTimed(Event):
     agent: Id
     task: Id
     seconds: Seconds
-    units: Annotated[int, Field(ge=0)] = 1
+    units: Annotated[int, Field(ge=0, le=1_000_000)] = 1
 
 
 TicketStep = Literal["created", "assigned", "replied", "solved", "reopened", "breached"]
@@ -261,8 +263,8 @@ class Activity(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     activity: Id
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: Instant
+    ends_at: Instant
     paid: bool = True
     productive: bool = True
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clickhouse_connect.driver.exceptions import DatabaseError, Error
+from clickhouse_connect.driver.exceptions import DatabaseError, DataError, Error
 
 from schemas.errors import StopWorker, Unavailable
 from sinks.erasure import erase_owned, keep_places
@@ -47,7 +47,7 @@ MONTH_S = 28 * 86_400
 """A month is a partition of `events`; none is shorter."""
 DAY_S = 86_400
 """A UTC day is a partition of the minutes."""
-_FATAL = frozenset({16, 26, 27, 36, 38, 41, 44, 46, 47, 53, 60, 62, 69, 72, 81, 115, 117, 192, 349, 497, 516})
+_FATAL = frozenset({16, 26, 27, 36, 38, 41, 44, 46, 47, 53, 60, 62, 69, 72, 81, 115, 117, 192, 349, 457, 497, 516})
 """Codes that no retry mends: unknown column, table or database, types, values that do not parse, access."""
 
 Step = Callable[[str], None]
@@ -115,7 +115,8 @@ class ClickHouseSink:
 def sorted_error(error: Error) -> Exception:
     """What comes next after an error of ClickHouse: retry (Unavailable) or stop (StopWorker)."""
     line = " ".join(str(error).split())[:400]
-    if isinstance(error, DatabaseError) and getattr(error, "code", None) in _FATAL:
+    is_ours = isinstance(error, DataError)  # the client could not write a value at all
+    if is_ours or (isinstance(error, DatabaseError) and getattr(error, "code", None) in _FATAL):
         return StopWorker(f"ClickHouse refuses the rows: {line}")
     return Unavailable(f"ClickHouse does not take the rows: {line}")
 

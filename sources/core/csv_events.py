@@ -58,7 +58,9 @@ class CsvParser:
             return [Skipped(row.line, "no event of the mapping")]
         content = content_hash(row.raw.rstrip(b"\r\n"))
         try:
-            return [Accepted(self._event(part, cells), content, row.line) for part in wanted]
+            events = [self._event(part, cells) for part in wanted]
+            _check_identities(events, wanted)
+            return [Accepted(event, content, row.line) for event in events]
         except FieldFault as fault:
             return [rejected(row.line, fault, row.raw)]
         except ValidationError as error:
@@ -70,6 +72,8 @@ class CsvParser:
         for name, column in part.fields.items():
             if cells[column].strip():
                 values[name] = self._value(model, part, name, column, cells[column].strip())
+        if part.id_suffix and "id" in values:
+            values["id"] += part.id_suffix
         event: Any = model.model_validate(clamp_durations(values))
         agent = getattr(event, "agent", None)
         if agent is None:
@@ -88,7 +92,7 @@ class CsvParser:
                 return int(cell)
             if kind is float:
                 return self._number(cell, part.units.get(name, "s"))
-        except ValueError:
+        except (ValueError, OverflowError):
             raise FieldFault(column, self._expected(kind, part.units.get(name)), cell) from None
         return cell
 
@@ -117,6 +121,16 @@ class CsvParser:
         fault = fault_of(error)
         columns = [part.fields[fault.field] for part in parts if fault.field in part.fields]
         return FieldFault(columns[0] if columns else fault.field, fault.expected, fault.found)
+
+
+def _check_identities(events: list[FloorEvent], parts: list[EventMapping]) -> None:
+    """FieldFault where two events of one row would be the same fact: one of them would be a duplicate."""
+    seen: set[str] = set()
+    for event, part in zip(events, parts, strict=True):
+        if event.identity in seen:
+            expected = f"an id of its own for each {event.type} of a row (id_suffix of the mapping)"
+            raise FieldFault(part.fields.get("id", "id"), expected, event.id)
+        seen.add(event.identity)
 
 
 def _kind(model: type[Event], name: str) -> type:

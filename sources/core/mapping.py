@@ -11,6 +11,7 @@ A CSV file of any spreadsheet, read by a mapping: which column is which field of
         fields: {id: Number, at: Date, agent: Agent, score: Points}
         constants: {form: sales}
         units: {}                         # e.g. talk_s: ms; s, ms, min or hms (H:MM:SS)
+        id_suffix: ""                     # where a row makes two events of one type
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class EventMapping(_Strict):
     """Field in seconds -> unit of its column."""
     when: dict[str, list[str]] = {}
     """Column -> values; the row is this event only where every column has one of its values."""
+    id_suffix: str = Field("", max_length=50)
+    """Put behind the id: two events of one type out of one row need two ids."""
 
     @model_validator(mode="after")
     def _fields_exist(self) -> EventMapping:

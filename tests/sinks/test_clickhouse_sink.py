@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import OperationalError
+from clickhouse_connect.driver.exceptions import DataError, OperationalError
 
 from schemas.errors import StopWorker, Unavailable
 from schemas.times import DAY_MS
@@ -145,6 +145,11 @@ def test_a_refused_column_stops_the_worker(client: Client) -> None:
             ClickHouseSink(client).write([a_flush()])
     finally:
         client.command("ALTER TABLE windows RENAME COLUMN totals TO sums")
+
+
+def test_a_value_that_no_column_takes_stops_the_worker() -> None:
+    """Trying again for ever would hold back all partitions without a word."""
+    assert isinstance(sorted_error(DataError("-1 is no UInt32")), StopWorker)
 
 
 def test_an_unknown_error_is_tried_again() -> None:

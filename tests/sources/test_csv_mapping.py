@@ -73,6 +73,10 @@ def test_a_row_that_no_event_asks_for_is_left_out(parse: Parse) -> None:
     ("row", "text"),
     [
         ("7;2 March;Eva;1;no;0:00:01;final", "Date: expected a time like %d.%m.%Y %H:%M, found '2 March'"),
+        (
+            "7;01.01.0001 00:00;Eva;1;no;0:00:01;final",
+            "Date: expected a time like %d.%m.%Y %H:%M, found '01.01.0001 00:00'",
+        ),
         ("7;02.03.2026 09:30;Eva;many;no;0:00:01;final", "Points: expected a number, found 'many'"),
         ("7;02.03.2026 09:30;Eva;101;no;0:00:01;final", "Points: expected less than or equal to 100, found '101.0'"),
         ("7;02.03.2026 09:30;Eva;1;maybe;0:00:01;final", "Fatal: expected yes or no, found 'maybe'"),
@@ -88,6 +92,36 @@ def test_a_bad_cell_names_line_and_column(parse: Parse, row: str, text: str) -> 
 
     assert [(p.line, p.text) for p in parsed if isinstance(p, Rejected)] == [(3, text)]
     assert len(accepted(parsed)) == 4
+
+
+PAUSES = """\
+source: wfm
+events:
+  - type: state_changed
+    fields: {id: Nr, at: From, agent: Agent}
+    constants: {state: away}
+  - type: state_changed
+    fields: {id: Nr, at: To, agent: Agent}
+    constants: {state: ready}
+    id_suffix: "-end"
+"""
+
+
+def test_two_events_of_one_type_need_two_ids(nobody: Resolve) -> None:
+    """Under one id the second would be a duplicate of the first: the row is refused, and a suffix helps."""
+    file = b"Nr,From,To,Agent\n7,2026-03-02T09:00Z,2026-03-02T09:30Z,Eva\n".splitlines(keepends=True)
+    same_id = PAUSES.replace('    id_suffix: "-end"\n', "")
+
+    both, refused = (
+        list(CsvParser(read_mapping(mapping, "map.yaml"), ZoneInfo("UTC"), nobody).parse(file))
+        for mapping in (PAUSES, same_id)
+    )
+
+    assert [(event.id, event.state) for event in accepted(both)] == [("7", "away"), ("7-end", "ready")]
+    assert [p.text for p in refused if isinstance(p, Rejected)] == [
+        "Nr: expected an id of its own for each state_changed of a row (id_suffix of the mapping), found '7'"
+    ]
+    assert len(refused) == 1
 
 
 def test_a_stray_quote_costs_one_line(parse: Parse) -> None:

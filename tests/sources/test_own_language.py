@@ -14,6 +14,7 @@ from sources.core.parsed import Accepted, FieldFault, Rejected, Resolve
 from sources.readers.batch import LARGEST_BATCH, read_batch
 
 Offered = Callable[..., dict[str, Any]]
+EARLIEST = "at: expected greater than or equal to 1980-01-01T00:00:00Z"
 ANSWERED = {"type": "contact_answered", "agent": "8007", "waited_s": 3}
 
 
@@ -33,6 +34,8 @@ def test_a_bad_line_of_json_lines_is_refused_alone(nobody: Resolve, offered: Off
         ({"type": "contact_offerd"}, "type: expected an event type such as contact_offered, found 'contact_offerd'"),
         ({"type": "ticked"}, "type: expected an event type such as contact_offered, found 'ticked'"),
         ({"at": "2026-03-02T08:00:00"}, "at: expected a time with its offset, found '2026-03-02T08:00:00'"),
+        ({"at": "0001-01-01T00:00:00Z"}, f"{EARLIEST}, found '0001-01-01T00:00:00Z'"),
+        ({"at": "1979-12-31T23:59:59Z"}, f"{EARLIEST}, found '1979-12-31T23:59:59Z'"),
         ({"colour": "red"}, "colour: expected no field of this name, found 'red'"),
         ({"queue": 7}, "queue: expected a valid string, found '7'"),
         ({"id": "x" * 40_000}, "event: expected at most 32768 bytes, found '40119 bytes'"),
