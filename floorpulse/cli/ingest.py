@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from floorpulse.settings import Settings
+    from schemas.registry import Registry
     from sources.core.mapping import Mapping
     from sources.core.parsed import Resolve
     from sources.readers.files import Advance, Reading
@@ -58,23 +60,25 @@ def ingest(  # noqa: PLR0913, PLR0917  one argument is one option of the command
 ) -> None:
     """Read files into floor.events. The same file twice changes nothing; rows that cannot be read are reported."""
     from floorpulse.settings import load_settings, zone
+    from schemas.registry import DEFAULT_SITE
     from sources.readers.formats import Format
 
     gc.disable()  # a file is held in memory while it is sorted: looking for cycles in it takes a tenth of the time
     settings = load_settings(data=data)
+    given = zone(timezone) if timezone is not None else None
     columns = _mapping(form, mapping)
-    chosen = Format(
-        name=form.value,
-        source=_source(form, source, columns),
-        zone=zone(timezone or settings.timezone),
-        mapping=columns,
-        wrap_s=wrap,
-    )
+    if columns is not None and given is not None:
+        columns = columns.model_copy(update={"timezone": timezone})
+    name = _source(form, source, columns)
     _check_files(files)
+    if follow and (form is not FormatName.QUEUE_LOG or len(files) != 1):
+        raise ConfigError("--follow: expected the format queue_log and one file")
+    registry = _registry(settings)
+    chosen = Format(form.value, name, given or registry.zone(DEFAULT_SITE), columns, wrap)
     if follow:
-        _follow(settings, chosen, files, state)
+        _follow(settings, chosen, files, state, registry.resolve)
     else:
-        _ingest_files(settings, chosen, files, again=again, speed=speed)
+        _ingest_files(settings, chosen, files, registry.resolve, again=again, speed=speed)
 
 
 def _mapping(form: FormatName, file: Path | None) -> Mapping | None:
@@ -104,15 +108,17 @@ def _check_files(files: list[Path]) -> None:
             raise InputError(f"{file}: expected a file, found {'a folder' if file.is_dir() else 'nothing'}")
 
 
-def _resolve(settings: Settings) -> Resolve:
+def _registry(settings: Settings) -> Registry:
     from floorpulse.wiring import clickhouse_client
     from sinks.registry import load_registry
 
     with closing(clickhouse_client(settings)) as client:
-        return load_registry(client).resolve
+        return load_registry(client)
 
 
-def _ingest_files(settings: Settings, form: Format, files: list[Path], *, again: bool, speed: float) -> None:
+def _ingest_files(
+    settings: Settings, form: Format, files: list[Path], resolve: Resolve, *, again: bool, speed: float
+) -> None:
     from floorpulse.clock import utc_now
     from floorpulse.wiring import clickhouse_client, producer
     from sources.readers.files import Pace, produce
@@ -122,7 +128,7 @@ def _ingest_files(settings: Settings, form: Format, files: list[Path], *, again:
     began = time.monotonic()
     with closing(clickhouse_client(settings)) as client, _progress() as progress:
         ingests = Ingests(client, utc_now)
-        readings = _read(settings, form, _fresh(ingests, form, files, again=again), ingests, progress)
+        readings = _read(settings, form, _fresh(ingests, form, files, again=again), ingests, progress, resolve)
         if not readings:
             return
         runs = [ingests.start(r.ingest, r.file, r.file_hash, form.name, form.source) for r in readings]
@@ -155,7 +161,7 @@ def _fresh(ingests: Ingests, form: Format, files: list[Path], *, again: bool) ->
 
 
 def _read(
-    settings: Settings, form: Format, files: dict[Path, str], ingests: Ingests, progress: Progress
+    settings: Settings, form: Format, files: dict[Path, str], ingests: Ingests, progress: Progress, resolve: Resolve
 ) -> list[Reading]:
     from sources.core.raised import RaisedParser
     from sources.readers.files import read_file
@@ -163,7 +169,7 @@ def _read(
 
     if not files:
         return []
-    resolve, first = _resolve(settings), ingests.next_number()
+    first = ingests.next_number()
     task = progress.add_task("reading", total=sum(file.stat().st_size for file in files))
     again = ingests.revisions_again()
     readings = []
@@ -184,19 +190,23 @@ def _report(readings: list[Reading], took_s: float) -> None:
             _say(line)
 
 
-def _follow(settings: Settings, form: Format, files: list[Path], state: Path | None) -> None:
+def _follow(settings: Settings, form: Format, files: list[Path], state: Path | None, resolve: Resolve) -> None:
     from floorpulse.wiring import producer
     from sources.core.queue_log import QueueLogParser
     from sources.readers.producing import EventProducer
     from sources.readers.tail import Tail
 
-    if form.name != FormatName.QUEUE_LOG or len(files) != 1:
-        raise ConfigError("--follow: expected the format queue_log and one file")
-    keeps = state or settings.data / f"{files[0].name}.position.json"
-    parser = QueueLogParser(_resolve(settings), form.source, form.wrap_s)
+    keeps = state or settings.data / _position_name(files[0])
+    parser = QueueLogParser(resolve, form.source, form.wrap_s)
     _say(f"{files[0]}: following, the position is kept in {keeps}; Ctrl-C ends it")
     with closing(producer(settings)) as sender:
         Tail(files[0], keeps, parser, EventProducer(sender), settings.letter_limit()).run(_wait)
+
+
+def _position_name(log: Path) -> str:
+    """Of one log alone: those of two telephone systems have the same name in two folders."""
+    place = blake2b(str(log.resolve()).encode(), digest_size=4).hexdigest()
+    return f"{log.name}.{place}.position.json"
 
 
 def _wait() -> bool:

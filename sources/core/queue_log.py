@@ -50,7 +50,7 @@ class Talk(BaseModel):
 
 
 class Memory(BaseModel):
-    """What is open between two lines; agents by the id that the roster, or nobody, gave them."""
+    """What is open between two lines; agents by their names in the log, whoever the roster says they are."""
 
     waiting: dict[str, int] = {}
     """`call|queue` -> second it entered."""
@@ -62,6 +62,8 @@ class Memory(BaseModel):
     """agent -> reason."""
     queues: dict[str, list[str]] = {}
     """agent -> queues logged in to."""
+    leaving: set[str] = set()
+    """Agents who logged out while a call lasts: they are offline when it ends."""
     states: dict[str, tuple[str, str]] = {}
     """agent -> (state, reason) last said."""
 
@@ -121,10 +123,11 @@ class QueueLogParser:
         return [offered]
 
     def _connected(self, line: Line) -> Facts:
-        agent, fields, waited = self._agent(line), self._contact(line), line.number(0, "holdtime")
+        agent, fields, waited = _agent(line), self._contact(line), line.number(0, "holdtime")
         rang = line.number(2, "ringtime") if len(line.data) > 2 else 0
-        answered = ContactAnswered(**fields, agent=agent, waited_s=waited)
-        accepted = ContactAccepted(**fields, agent=agent, rang_s=rang)
+        known = self._known(agent, line.second)
+        answered = ContactAnswered(**fields, agent=known, waited_s=waited)
+        accepted = ContactAccepted(**fields, agent=known, rang_s=rang)
         self.memory.waiting.pop(line.place, None)
         self.memory.wrapping.pop(agent, None)
         self.memory.talking[line.call] = Talk(agent=agent, queue=line.queue, since=line.second, waited=waited)
@@ -138,10 +141,10 @@ class QueueLogParser:
         return self._handled(line, line.number(-3, "holdtime"), line.number(-2, "calltime"), transferred=True)
 
     def _handled(self, line: Line, waited: int, talked: int, *, transferred: bool = False) -> Facts:
-        agent, ended = self._agent(line), line.second + self._wrap_s
+        agent, ended = _agent(line), line.second + self._wrap_s
         handled = ContactHandled(
             **{**self._contact(line), "at": from_ms(ended * 1000)},
-            agent=agent,
+            agent=self._known(agent, line.second),
             started_at=from_ms((line.second - talked) * 1000),
             waited_s=waited,
             talk_s=talked,
@@ -176,24 +179,21 @@ class QueueLogParser:
     def _not_taken(self, line: Line) -> Facts:
         """RINGNOANSWER counts in ms, where CONNECT counts in seconds."""
         rang_ms = line.number(0, "ringtime") if line.data else 0
-        agent, fields = self._agent(line), self._contact(line)
-        fields["id"] = f"{fields['id']}-{line.agent}-{rang_ms}"
-        return [ContactRejected(**fields, agent=agent, rang_s=rang_ms / 1000)]
+        agent, fields = _agent(line), self._contact(line)
+        fields["id"] = f"{fields['id']}-{agent}-{rang_ms}"
+        return [ContactRejected(**fields, agent=self._known(agent, line.second), rang_s=rang_ms / 1000)]
 
     def _called_out(self, line: Line) -> Facts:
         if line.data[:1] != ("ANSWER",):
             return []
         talked = line.number(1, "talktime")
         started_at = from_ms((line.second - talked) * 1000)
-        fields = self._contact(line)
-        return [
-            ContactHandled(
-                **fields, agent=self._agent(line), direction="outbound", started_at=started_at, talk_s=talked
-            )
-        ]
+        fields, known = self._contact(line), self._known(_agent(line), line.second)
+        return [ContactHandled(**fields, agent=known, direction="outbound", started_at=started_at, talk_s=talked)]
 
     def _logged_in(self, line: Line) -> Facts:
-        agent = self._agent(line)
+        agent = _agent(line)
+        self.memory.leaving.discard(agent)
         queues = self.memory.queues.setdefault(agent, [])
         is_first = not queues
         queues.extend([line.queue] if line.queue not in queues else [])
@@ -202,18 +202,22 @@ class QueueLogParser:
         return self._free(agent, line.second) if is_first and not self._talks(agent) else []
 
     def _logged_out(self, line: Line) -> Facts:
-        agent = self._agent(line)
+        """Who logs out of the last queue is offline; while a call lasts, after it."""
+        agent = _agent(line)
         left = [queue for queue in self.memory.queues.pop(agent, []) if queue != line.queue]
         if left and line.verb == "REMOVEMEMBER":
             self.memory.queues[agent] = left
             return []
         self.memory.paused.pop(agent, None)
+        if self._talks(agent):
+            self.memory.leaving.add(agent)
+            return []
         self.memory.wrapping.pop(agent, None)
         return self._say(agent, "offline", line.second)
 
     def _paused(self, line: Line) -> Facts:
         """Each queue of the agent writes its own line; while a call lasts, the pause begins after it."""
-        agent = self._agent(line)
+        agent = _agent(line)
         self.memory.paused[agent] = "|".join(line.data)[:100]
         if self._talks(agent):
             return []
@@ -221,7 +225,7 @@ class QueueLogParser:
         return self._free(agent, line.second)
 
     def _unpaused(self, line: Line) -> Facts:
-        agent = self._agent(line)
+        agent = _agent(line)
         was_paused = self.memory.paused.pop(agent, None) is not None
         is_unknown = agent not in self.memory.states
         if self._talks(agent) or not (was_paused or is_unknown):
@@ -245,7 +249,7 @@ class QueueLogParser:
     def _cut_off(self, call: str, talk: Talk, second: int) -> ContactHandled:
         return ContactHandled(
             **self._fields(call, talk.queue, second),
-            agent=talk.agent,
+            agent=self._known(talk.agent, second),
             started_at=from_ms(talk.since * 1000),
             waited_s=talk.waited,
             **_since("talk_s", talk.since, second),
@@ -253,7 +257,10 @@ class QueueLogParser:
         )
 
     def _free(self, agent: str, second: int) -> Facts:
-        """What an agent without a call does: away where a pause stands, else ready."""
+        """What an agent without a call does: offline after a logout, away where a pause stands, else ready."""
+        if agent in self.memory.leaving:
+            self.memory.leaving.discard(agent)
+            return self._say(agent, "offline", second)
         if agent in self.memory.paused:
             return self._say(agent, "away", second, self.memory.paused[agent])
         return self._say(agent, "ready", second)
@@ -265,7 +272,7 @@ class QueueLogParser:
             source=self._source,
             id=f"{agent}-{second}-{state}-{reason}"[:200],
             at=from_ms(second * 1000),
-            agent=agent,
+            agent=self._known(agent, second),
             state=state,
             reason=reason or None,
         )
@@ -275,10 +282,9 @@ class QueueLogParser:
     def _talks(self, agent: str) -> bool:
         return any(talk.agent == agent for talk in self.memory.talking.values())
 
-    def _agent(self, line: Line) -> str:
-        if line.agent in {NOBODY, ""}:
-            raise FieldFault("agent", "the name of an agent", line.agent)
-        return self._resolve(self._source, line.agent, line.second * 1000)
+    def _known(self, agent: str, second: int) -> str:
+        """The roster's id of a name; ids of facts are made of the name, which stays when the roster changes."""
+        return self._resolve(self._source, agent, second * 1000)
 
     def _contact(self, line: Line) -> dict[str, Any]:
         call, _, queue = line.place.partition("|")
@@ -292,6 +298,13 @@ class QueueLogParser:
             "contact": call,
             "queue": queue,
         }
+
+
+def _agent(line: Line) -> str:
+    """The name of the agent of a line; FieldFault where there is none."""
+    if line.agent in {NOBODY, ""}:
+        raise FieldFault("agent", "the name of an agent", line.agent)
+    return line.agent
 
 
 def _since(name: str, start: int, end: int) -> dict[str, Any]:
@@ -336,11 +349,12 @@ _VERBS: dict[str, _Handler] = {
     "AGENTLOGOFF": QueueLogParser._logged_out,
     "AGENTCALLBACKLOGOFF": QueueLogParser._logged_out,
     "PAUSE": QueueLogParser._paused,
-    "PAUSEALL": QueueLogParser._paused,
     "UNPAUSE": QueueLogParser._unpaused,
-    "UNPAUSEALL": QueueLogParser._unpaused,
     "OUTCALL": QueueLogParser._called_out,
     "QUEUESTART": QueueLogParser._restarted,
 }
-_SILENT = {"RINGCANCELED", "PENALTY", "RINGINUSE", "CONFIGRELOAD"}
-"""Known verbs that say nothing of contacts or states."""
+_SILENT = {"RINGCANCELED", "PENALTY", "RINGINUSE", "CONFIGRELOAD", "PAUSEALL", "UNPAUSEALL"}
+"""
+Known verbs that say nothing of contacts or states. Asterisk writes PAUSEALL before the lines of the queues, without
+their reason and by the agent's interface instead of the name.
+"""

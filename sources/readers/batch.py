@@ -16,6 +16,7 @@ LARGEST_BATCH = 1_000
 LARGEST_LETTER = 512 * 1024
 """Bytes; a larger event could not be kept as a dead letter either, so its whole request is refused."""
 ORIGIN = "gateway"
+_LONGEST_ID = 200
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class Batch:
     rejected: list[Rejected] = field(default_factory=list)
     sources: dict[str, None] = field(default_factory=dict)
     """The systems that the good events name, in the order of the events."""
+    blamed: str = ""
+    """The system that the first refused event names; empty where it names none."""
 
     @property
     def count(self) -> int:
@@ -60,13 +63,19 @@ def _judged(items: list[Any], batch: Batch, resolve: Resolve) -> Batch:
         try:
             event = read_event(raw)
         except FieldFault as fault:
+            batch.blamed = batch.blamed or _source_of(item)
             batch.rejected.append(rejected(index, fault, raw))
             if len(raw) > LARGEST_LETTER:
-                return Batch(batch.is_list, rejected=batch.rejected[-1:])
+                return Batch(batch.is_list, rejected=batch.rejected[-1:], blamed=batch.blamed)
             continue
         batch.sources[event.source] = None
         batch.messages.append(message(with_known_agent(event, resolve), own_hash(event)))
     return batch
+
+
+def _source_of(item: Any) -> str:
+    source = item.get("source") if isinstance(item, dict) else None
+    return source[:_LONGEST_ID] if isinstance(source, str) else ""
 
 
 def _raw(item: Any) -> bytes:

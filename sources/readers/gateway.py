@@ -31,7 +31,8 @@ MOST_IN_FLIGHT = 64
 _COME_AGAIN_S = 2.0
 MOST_SOURCES = 100
 """So many sources have a line of their own in the metrics; the rest is `other`."""
-_NO_KEY = "-"
+_NOBODY = "source:"
+"""The key of requests that name no system: they share a quota, and no row of bad events stops them."""
 
 Send = Callable[[Batch], None]
 """Sends a batch and its refused events and waits for the broker; blocks, raises Unavailable."""
@@ -164,6 +165,8 @@ class Gateway:
         key = key_of(request, batch)
         if wait_s := self.quotas.wait_s(key, batch.count):
             return self._later("quota", 429, "Too many events", "more than the quota of this key", wait_s)
+        if key == _NOBODY:
+            return None  # bad events of many systems in a row say nothing of any of them
         why, wait_s = self.quotas.stopped(key, batch.count, [refused.line for refused in batch.rejected])
         if not why:
             return None
@@ -215,7 +218,8 @@ def key_of(request: Request, batch: Batch) -> str:
     """Whose quota a request uses: that of its key (`Authorization`), else that of the source that it names first."""
     if given := request.headers.get("authorization"):
         return "key:" + blake2b(given.encode(), digest_size=8).hexdigest()
-    return "source:" + next(iter(batch.sources), _NO_KEY)
+    named = next(iter(batch.sources), batch.blamed)
+    return f"source:{named}" if named else _NOBODY
 
 
 async def bounded_body(request: Request) -> bytes | None:

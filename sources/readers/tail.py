@@ -94,7 +94,7 @@ class Tail:
 
     def _opened(self) -> BinaryIO | None:
         try:
-            stream = self._log.open("rb")
+            stream = self._written().open("rb")
         except FileNotFoundError:
             return None
         self._go_to_place(stream)
@@ -180,12 +180,26 @@ class Tail:
         fresh.replace(self._state)
 
     def _is_replaced(self, stream: BinaryIO) -> bool:
+        return self._is_begun() and self._log.stat().st_ino != os.fstat(stream.fileno()).st_ino
+
+    def _is_begun(self) -> bool:
+        """Whether the log has a line: a rotation makes it before Asterisk lets go of the file that was renamed."""
         try:
-            return self._log.stat().st_ino != os.fstat(stream.fileno()).st_ino
+            return self._log.stat().st_size > 0
         except FileNotFoundError:
             return False
 
+    def _written(self) -> Path:
+        """The file that Asterisk writes to."""
+        renamed = [] if self._is_begun() else self._renamed()
+        return renamed[-1] if renamed else self._log
+
     def _unread(self) -> list[Path]:
+        """The files that nothing more is written to, from the one read last on."""
+        renamed = self._renamed()
+        return renamed if self._is_begun() else renamed[:-1]
+
+    def _renamed(self) -> list[Path]:
         """The file read last, when it has another name by now, and those written after it, oldest first."""
         siblings = [p for p in self._log.parent.glob(self._log.name + "*") if p not in {self._log, self._state}]
         rotated = sorted((p for p in siblings if p.suffix not in _PACKED), key=lambda p: p.stat().st_mtime_ns)

@@ -122,6 +122,26 @@ def test_a_source_that_sends_nearly_only_bad_events_is_stopped(
     assert sender.letters() == []
 
 
+def test_good_events_between_single_bad_ones_end_their_row(client: TestClient, clock: Clock, offered: Offered) -> None:
+    """One event a request: a bad one counts for the source that it names, as the good ones do, however many come."""
+    answers = []
+    for number in range(30):
+        clock.s += 1
+        answers.append(client.post("/v1/events", json=offered(number) | {"queue": 7}).status_code)
+        answers.append(client.post("/v1/events", json=offered(number)).status_code)
+
+    assert answers == [422, 202] * 30
+
+
+def test_what_names_no_source_is_refused_and_stops_nobody(client: TestClient, clock: Clock, offered: Offered) -> None:
+    """Nobody knows whose rubbish it is: the next system whose event is bad is told what is wrong with it."""
+    for _ in range(30):
+        clock.s += 1
+        assert client.post("/v1/events", content=b"rubbish").status_code == 422
+
+    assert client.post("/v1/events", json=offered(1) | {"queue": 7}).status_code == 422
+
+
 def test_a_stopped_source_that_is_still_bad_stops_at_once(client: TestClient, clock: Clock, offered: Offered) -> None:
     """After its minute one bad event is enough."""
     key = {"Authorization": "Bearer k1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ from floorpulse.cli import ingest
 from floorpulse.offsets import admin_client
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
+from schemas.events import ContactOffered, decode
+from schemas.registry import DEFAULT_SITE, Floor, Site
+from schemas.topics import EVENTS
+from sinks.registry import store_registry
 from sinks.topics import apply_topics
 from sources.core.technion import COLUMNS
+from tests.faults.harness.log import read_topic
 
 ROW = "AA0101 90001 0 0 PS 990201 7:10:00 7:10:10 10 7:10:10 7:10:40 30 AGENT 7:10:39 7:12:39 120 AGENT_A"
 ENVIRONMENT = ("kafka_bootstrap", "clickhouse_url", "clickhouse_database")
@@ -71,6 +77,20 @@ def test_a_file_goes_in_once(run: Run, floor: Settings, calls: Path) -> None:
     assert (first.exit_code, second.exit_code, third.exit_code) == (0, 0, 0)
     assert "nothing sent" in second.stderr
     assert runs(floor) == [(n, "calls.txt", 3, 6, 1, "finished") for n in (1, 2)]
+
+
+def test_local_times_are_those_of_the_floor(run: Run, floor: Settings, calls: Path) -> None:
+    """Of site main as the registry has it, whatever the settings say; a zone that is named comes first."""
+    manila = Floor(sites=[Site(id=DEFAULT_SITE, timezone="Asia/Manila")])
+    store_registry(clickhouse_client(floor), manila, "tests", datetime(2026, 3, 1, tzinfo=UTC))
+
+    assert run("technion", calls).exit_code == 0
+    assert run("technion", calls, "--timezone", "America/Lima", "--again").exit_code == 0
+
+    records = [decode(sent.value) for sent in read_topic(floor.kafka_bootstrap, EVENTS)]
+    offered = {event.at for event in records if type(event) is ContactOffered}
+    in_manila, in_lima = (datetime(1999, *at, 10, 10, tzinfo=UTC) for at in ((1, 31, 23), (2, 1, 12)))
+    assert {in_manila, in_lima} <= offered
 
 
 def test_a_rejected_row_is_reported_with_its_place(run: Run, floor: Settings, calls: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,15 @@ CALL = """\
 170|c1|q|A|COMPLETEAGENT|10|60|1
 """
 
+BASE_S = 1_366_720_000
+"""What times of up to three digits count from."""
+
 Parse = Callable[..., list[Parsed]]
+
+
+def dated(text: str) -> bytes:
+    """A log with all times in unix seconds."""
+    return re.sub(r"^(\d{1,3})\|", lambda time: f"{BASE_S + int(time[1])}|", text, flags=re.MULTILINE).encode()
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def parse(nobody: Resolve) -> Parse:
     """Parses a log, with a fixed wrap where one is given."""
 
     def run(text: str, wrap_s: int = 0) -> list[Parsed]:
-        return list(QueueLogParser(nobody, wrap_s=wrap_s).parse(text.encode().splitlines(keepends=True)))
+        return list(QueueLogParser(nobody, wrap_s=wrap_s).parse(dated(text).splitlines(keepends=True)))
 
     return run
 
@@ -55,7 +64,7 @@ def of(parsed: list[Parsed], kind: type[Any]) -> list[Any]:
 
 
 def states(parsed: list[Parsed]) -> list[tuple[int, str, str, str | None]]:
-    return [(to_ms(e.at) // 1000, e.agent.split(":")[1], e.state, e.reason) for e in of(parsed, StateChanged)]
+    return [(to_ms(e.at) // 1000 - BASE_S, e.agent.split(":")[1], e.state, e.reason) for e in of(parsed, StateChanged)]
 
 
 def test_a_day_of_every_usual_verb(parse: Parse) -> None:
@@ -89,14 +98,49 @@ def test_hold_lies_inside_the_call_time(parse: Parse) -> None:
     (handled,) = of(parse(CALL), ContactHandled)
 
     assert (handled.talk_s, handled.hold_s, handled.wrap_s, handled.waited_s) == (60, 0, 0, 10)
-    assert to_ms(handled.started_at) == 110_000
+    assert to_ms(handled.started_at) // 1000 - BASE_S == 110
 
 
 def test_a_pause_in_three_queues_is_one_state(parse: Parse) -> None:
-    """Each queue writes its line in the same second, PAUSEALL comes on top."""
-    lines = "".join(f"100|NONE|{q}|A|{v}|Lunch\n" for q, v in [("q1", "PAUSE"), ("q2", "PAUSE"), ("NONE", "PAUSEALL")])
+    """Each queue writes its line in the same second, after PAUSEALL, which has no reason and another name."""
+    log = "100|NONE|NONE|SIP/7|PAUSEALL|\n100|NONE|q1|A|PAUSE|Lunch\n100|NONE|q2|A|PAUSE|Lunch\n"
+    back = "900|NONE|NONE|SIP/7|UNPAUSEALL|\n900|NONE|q1|A|UNPAUSE|\n900|NONE|q2|A|UNPAUSE|\n"
 
-    assert states(parse(lines)) == [(100, "A", "away", "Lunch")]
+    assert states(parse(log + back)) == [(100, "A", "away", "Lunch"), (900, "A", "ready", None)]
+
+
+@pytest.mark.parametrize(("wrap_s", "after"), [(0, [(300, "offline")]), (20, [(300, "wrap"), (320, "offline")])])
+def test_who_logs_out_during_a_call_is_offline_after_it(
+    parse: Parse, wrap_s: int, after: list[tuple[int, str]]
+) -> None:
+    """
+    The call goes on, and nobody is ready when it ends.
+
+    log    ADDMEMBER  CONNECT     REMOVEMEMBER  COMPLETECALLER
+    state  ready      on_contact                offline
+    """
+    log = "100|M|q|A|ADDMEMBER|\n115|c|q|A|CONNECT|5|x|2\n200|M|q|A|REMOVEMEMBER|\n300|c|q|A|COMPLETECALLER|5|185|1\n"
+
+    said = [(second, state) for second, _, state, _ in states(parse(log, wrap_s=wrap_s))]
+
+    assert said == [(100, "ready"), (115, "on_contact"), *after]
+
+
+def test_who_logs_in_again_during_the_call_stays(parse: Parse) -> None:
+    """The logout is no longer true when the call ends."""
+    log = "115|c|q|A|CONNECT|5|x|2\n200|M|q|A|REMOVEMEMBER|\n210|M|q|A|ADDMEMBER|\n300|c|q|A|COMPLETECALLER|5|185|1\n"
+
+    assert [state for _, _, state, _ in states(parse(log))] == ["on_contact", "ready"]
+
+
+def test_facts_keep_their_ids_when_the_roster_changes(parse: Parse) -> None:
+    """Who an agent is decides whom a fact counts for, not which fact it is: sent again it is a duplicate."""
+    lines = dated(DAY).splitlines(keepends=True)
+
+    known = list(QueueLogParser(lambda *_: "a0001").parse(lines))
+
+    assert [e.id for e in events(known)] == [e.id for e in events(parse(DAY))]
+    assert {e.agent for e in of(known, StateChanged)} == {"a0001"}
 
 
 def test_a_new_reason_while_paused_is_a_new_state(parse: Parse) -> None:
@@ -119,7 +163,7 @@ def test_wrap_ends_by_time_alone(parse: Parse) -> None:
     parsed = parse(CALL, wrap_s=30)
 
     assert [s[:3] for s in states(parsed)] == [(110, "A", "on_contact"), (170, "A", "wrap"), (200, "A", "ready")]
-    assert [to_ms(e.at) for e in of(parsed, ContactHandled)] == [200_000]
+    assert [to_ms(e.at) // 1000 - BASE_S for e in of(parsed, ContactHandled)] == [200]
 
 
 def test_a_call_in_wrap_takes_its_end_away(parse: Parse) -> None:
@@ -174,7 +218,7 @@ def test_leaving_the_last_queue_is_offline(parse: Parse) -> None:
         ("1|c|q|A|CONNECT|one|x|1", "holdtime: expected a whole number, found 'one'"),
         ("1|c|q|NONE|CONNECT|1|x|1", "agent: expected the name of an agent, found 'NONE'"),
         ("1|NONE|q|A|CONNECT|1|x|1", "call: expected the id of a call, found 'NONE'"),
-        ("1|c|q", "row: expected unix seconds|call|queue|agent|verb|data, found '1|c|q'"),
+        ("1|c|q", f"row: expected unix seconds|call|queue|agent|verb|data, found '{BASE_S + 1}|c|q'"),
     ],
 )
 def test_a_bad_line_names_its_field(parse: Parse, line: str, text: str) -> None:
@@ -207,7 +251,7 @@ def test_the_same_file_has_the_same_ids(parse: Parse) -> None:
 
 def test_memory_carries_over_a_restart_of_the_reader(parse: Parse, nobody: Resolve) -> None:
     """Saved after any line and loaded again, the rest of the log gives the same facts."""
-    lines = (DAY + CALL).encode().splitlines(keepends=True)
+    lines = dated(DAY + CALL).splitlines(keepends=True)
     whole = events(parse(DAY + CALL))
 
     for cut in range(len(lines)):

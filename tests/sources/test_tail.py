@@ -42,7 +42,7 @@ def follow(log: Path, tmp_path: Path, out: EventProducer, nobody: Resolve) -> Fo
 
 
 def entered(*numbers: int) -> str:
-    return "".join(f"{100 + n}|c{n}|q|NONE|ENTERQUEUE||5550|1\n" for n in numbers)
+    return "".join(f"{1_366_720_100 + n}|c{n}|q|NONE|ENTERQUEUE||5550|1\n" for n in numbers)
 
 
 def calls(sender: Any) -> list[str]:
@@ -56,7 +56,7 @@ def append(path: Path, text: str) -> None:
 
 def test_what_is_appended_is_sent(log: Path, follow: Follow, sender: Any) -> None:
     """A line that is still being written waits for its end."""
-    log.write_text(entered(1) + "102|c2|q|NO")
+    log.write_text(entered(1) + "1366720102|c2|q|NO")
 
     follow(lambda: append(log, "NE|ENTERQUEUE||5550|1\n"))
 
@@ -76,6 +76,32 @@ def test_rotation_drains_the_old_file_first(log: Path, follow: Follow, sender: A
     follow(rotate)
 
     assert calls(sender) == ["c1", "c2", "c3"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_empty_new_file_keeps_the_old_one(log: Path, follow: Follow, sender: Any, again: bool) -> None:
+    """A rotation makes the new file first; until it is told, Asterisk writes to the old one. `again`: restarted."""
+    log.write_text(entered(1))
+    old = log.with_suffix(".0")
+
+    def rotate() -> None:
+        log.rename(old)
+        log.touch()
+
+    then: list[Callable[[], object]] = [
+        lambda: append(old, entered(2)),
+        lambda: append(old, entered(3)),
+        lambda: append(log, entered(4)),
+    ]
+    if again:
+        follow(rotate)
+        for step in then:
+            step()
+            follow()
+    else:
+        follow(rotate, *then)
+
+    assert calls(sender) == ["c1", "c2", "c3", "c4"]
 
 
 def test_a_name_without_a_file_keeps_the_old_one(log: Path, follow: Follow, sender: Any) -> None:
@@ -126,7 +152,7 @@ def test_open_calls_are_remembered_over_a_restart(log: Path, follow: Follow, sen
     """A wait that the log does not tell is counted from a line before the restart."""
     log.write_text(entered(1))
     follow()
-    append(log, "190|c1|q|NONE|EXITWITHKEY|2|1\n")
+    append(log, "1366720190|c1|q|NONE|EXITWITHKEY|2|1\n")
 
     follow()
 
