@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from threading import Timer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -19,6 +19,12 @@ from floorpulse.serving import serve_metrics
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.topics import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from records.store.base import LedgerStore
+    from streams.worker.recording import Recorder
 
 EXIT_FAILED = 70
 """Exit code after an error: the supervisor starts the worker again, from its checkpoint."""
@@ -60,13 +66,12 @@ def _is_compiled() -> bool:
 
 def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, CollectorRegistry]:
     from records.store.clickhouse import ClickHouseLedgerStore
-    from records.store.ledger import Ledger
     from sinks.storage import ClickHouseStorage
     from sinks.topics import ensure_epochs, topic_states
     from streams.worker.app import create_app
     from streams.worker.metrics import WorkerMetrics
     from streams.worker.ports import WorkerConfig
-    from streams.worker.recording import command_of, recorder
+    from streams.worker.recording import command_of
 
     with admin_client(settings) as admin:
         epochs = ensure_epochs(clickhouse_client(settings), admin)
@@ -85,14 +90,21 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
         step=crash_step(),
     )
     storage = ClickHouseStorage(lambda: clickhouse_client(settings), config.step)
-    ledger = Ledger(ClickHouseLedgerStore(clickhouse_client(settings)), erased=storage.erased)
+    recorder = make_recorder(ClickHouseLedgerStore(clickhouse_client(settings)), storage.erased)
     registry = CollectorRegistry()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    app = create_app(
-        config, storage, recorder(ledger.handle_all), command_of, WorkerMetrics(registry), now_ms, _end_soon
-    )
+    app = create_app(config, storage, recorder, command_of, WorkerMetrics(registry), now_ms, _end_soon)
     return app, registry
+
+
+def make_recorder(store: LedgerStore, erased: Callable[[], Collection[str]]) -> Recorder:
+    """What decides the commands of a worker; `erased`: the agents who are erased by now."""
+    from records.store.ledger import Ledger
+    from streams.worker.recording import Recorder
+
+    ledger = Ledger(store, erased=erased)
+    return Recorder(ledger.handle_all, ledger.clear)
 
 
 def _end_soon() -> None:

@@ -29,6 +29,7 @@ LOG_EVENT_MEANINGS: dict[str, str] = {
     "command_refused": "A message on floor.commands could not be read as a command.",
     "revision_loaded": "A worker judges and groups by these revisions of registry and rules from here on.",
     "command_dropped": "A command was about a person who was erased: nothing comes of it.",
+    "stream_overtaken": "Another worker wrote to a stream of the ledger meanwhile: its commands are decided again.",
     "erased_rows_deleted": "Rows of people who were erased had come back, as by a worker thought dead; they are gone.",
     "erasure_failed": "ClickHouse did not answer while it was looked for rows of erased people; it is tried again.",
     "days_rolled_up": "Days that changed were rolled up into quarter hours.",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
+import structlog
+
+from schemas.errors import Unavailable
 from schemas.records import RecordEvent
+
+Place = tuple[str, int]
+"""(stream, sequence)."""
 
 
 class LedgerStore(Protocol):
@@ -18,5 +24,33 @@ class LedgerStore(Protocol):
         """
         Keep new entries, all or none of them; they are durable when it returns.
 
-        The same entries again change nothing. Unavailable: the store is away.
+        The same entries again change nothing. Unavailable: the store is away, or somebody else has written to a
+        stream since it was read: what is stored has to be read again.
         """
+
+
+def hashes_beside(events: Iterable[RecordEvent]) -> dict[Place, set[str]]:
+    """
+    The places of new entries and of the entries that they follow, each with the hashes that may be stored there.
+
+    `''` stands for nothing.
+    """
+    beside: dict[Place, set[str]] = {}
+    for event in events:
+        beside.setdefault((event.stream, event.sequence - 1), {event.previous})
+        beside[event.stream, event.sequence] = {"", event.hash}
+    return beside
+
+
+def refuse_overtaken(beside: Mapping[Place, Collection[str]], stored: Mapping[Place, str]) -> None:
+    """
+    Unavailable when the store holds something else than `hashes_beside` allows; `stored`: what it has in these places.
+
+    The entry was decided by what had been true before. Its command is a good one and loses nothing by being decided
+    again, so this is no case for a refusal or for a dead letter; and reading the stream again is all that a new start
+    of the worker would do, so it is none for StopWorker either.
+    """
+    for place, hashes in beside.items():
+        if stored.get(place, "") not in hashes:
+            structlog.get_logger(__name__).warning("stream_overtaken", sequence=place[1])
+            raise Unavailable("somebody else has written to a stream since it was read")

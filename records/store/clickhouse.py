@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from records.core.chain import canonical
+from records.store.base import Place, hashes_beside, refuse_overtaken
 from schemas.errors import Unavailable
 from schemas.records import RecordEvent
 from schemas.times import from_ms, to_ms
@@ -47,10 +48,21 @@ class ClickHouseLedgerStore:
         return found
 
     def append(self, events: Sequence[RecordEvent]) -> None:
-        """See `LedgerStore`: one insert of one block."""
+        """See `LedgerStore`: one insert of one block, behind one look at what it would stand beside."""
         if events:
+            beside = hashes_beside(events)
             with unavailable():
+                refuse_overtaken(beside, self._hashes(list(beside)))
                 self._client.insert("record_events", [row_of(event) for event in events], column_names=COLUMNS)
+
+    def _hashes(self, places: Sequence[Place]) -> dict[Place, str]:
+        found: dict[Place, str] = {}
+        for start in range(0, len(places), STREAMS_PER_QUERY):
+            part = tuple(places[start : start + STREAMS_PER_QUERY])
+            sql = "SELECT stream, sequence, hash FROM record_events FINAL WHERE (stream, sequence) IN %(places)s"
+            rows = self._client.query(sql, parameters={"places": part}).result_rows
+            found |= {(stream, sequence): hash_ for stream, sequence, hash_ in rows}
+        return found
 
 
 def row_of(event: RecordEvent) -> list[Any]:

@@ -9,6 +9,7 @@ import structlog
 
 from records.core.ledger import StreamState, answer, fold
 from records.store.base import LedgerStore
+from schemas.errors import Unavailable
 from schemas.records import Command, RecordEvent
 
 STREAMS_IN_MEMORY = 5_000
@@ -42,7 +43,8 @@ class Ledger:
         The entries that answer a batch of (command, broker time in ms), in order, durable when it returns.
 
         A command that was answered before gets its stored entries again, to be published again. Unavailable: the
-        store is away, nothing was decided, the same batch may be handed in again.
+        store is away, or another owner has written; nothing was decided, and the same batch may be handed in again:
+        its streams are read anew for it.
         """
         commands = self._without_erased(commands)
         states = self._loaded({command.stream for command, _ in commands})
@@ -53,7 +55,11 @@ class Ledger:
             states[command.stream], entries = answer(before, command, broker_ms)
             answers += entries
             fresh += (entry for entry in entries if entry.sequence > before.sequence)
-        self._store.append(fresh)
+        try:
+            self._store.append(fresh)
+        except Unavailable:
+            self.forget(states)
+            raise
         self._keep(states)
         return answers
 

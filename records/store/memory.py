@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from records.store.base import hashes_beside, refuse_overtaken
 from schemas.records import RecordEvent
 
 
@@ -19,5 +20,8 @@ class MemoryLedgerStore:
 
     def append(self, events: Sequence[RecordEvent]) -> None:
         """See `LedgerStore`."""
+        beside = hashes_beside(events)
+        entries = ((place, self._streams.get(place[0], {}).get(place[1])) for place in beside)
+        refuse_overtaken(beside, {place: entry.hash for place, entry in entries if entry})
         for event in events:
             self._streams.setdefault(event.stream, {})[event.sequence] = event

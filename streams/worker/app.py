@@ -13,18 +13,15 @@ from mode import CrashingSupervisor
 
 from schemas.errors import Unavailable
 from schemas.topics import COMMANDS, CONTRIBUTIONS, DEAD_LETTERS, EVENTS, RECORD_EVENTS, WORKER_GROUP
-from streams.worker.decoding import Fetched
 from streams.worker.floor import Floor
 from streams.worker.letters import letter_row
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import Storage, WorkerConfig
+from streams.worker.recording import Recorder
 from streams.worker.sending import CommandOf, Sender
 from streams.worker.transport import BatchConsumer, batch_app, batches_of
 
 RETRY_S = 1.0
-
-Recorder = Callable[[Sequence[Fetched]], list[tuple[bytes, bytes]]]
-"""Decides a batch of commands durably; returns (key, message) of what the ledger accepted. Blocks."""
 
 
 class FloorApp(faust.App):
@@ -69,7 +66,7 @@ def create_app(
     sender = Sender(lambda: app.producer, command_of, config.partitions)
     app.keeper = Floor(config, storage, sender, metrics, now_ms, lambda tp, end: _consumer(app).stored(tp, end))
     _agents(app, config, storage, recorder, sender)
-    _tasks(app)
+    _tasks(app, recorder)
     return app
 
 
@@ -89,7 +86,7 @@ def _agents(app: FloorApp, config: WorkerConfig, storage: Storage, recorder: Rec
     @app.agent(batches_of(app, COMMANDS), name="record")
     async def record(batches: StreamT[Any]) -> None:
         async for batch in batches:
-            accepted = await _patiently(threads, recorder, batch)
+            accepted = await _patiently(threads, recorder.record, batch)
             config.step("after_ledger")
             await sender.publish(RECORD_EVENTS, accepted)
             _store(app, batch)
@@ -102,15 +99,20 @@ def _agents(app: FloorApp, config: WorkerConfig, storage: Storage, recorder: Rec
             _store(app, batch)
 
 
-def _tasks(app: FloorApp) -> None:
+def _tasks(app: FloorApp, recorder: Recorder) -> None:
     floor = app.keeper
     for work in (floor.fold_forever, floor.flusher.run, floor.tick_forever):
         app.task(work)
 
     async def revoked(_app: Any, tps: set[TP], **_kwargs: Any) -> None:
+        recorder.moved()
         await floor.revoked(tps)
 
+    async def assigned(_app: Any, _tps: set[TP], **_kwargs: Any) -> None:
+        recorder.moved()
+
     app.on_partitions_revoked.connect(revoked)  # type: ignore[arg-type]
+    app.on_partitions_assigned.connect(assigned)  # type: ignore[arg-type]
 
 
 def _consumer(app: FloorApp) -> BatchConsumer:

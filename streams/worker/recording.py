@@ -20,15 +20,34 @@ def command_of(transition: Transition) -> tuple[bytes, bytes] | None:
     return (command.stream.encode(), command.model_dump_json().encode()) if command else None
 
 
-def recorder(handle_all: HandleAll) -> Callable[[Sequence[Fetched]], list[tuple[bytes, bytes]]]:
-    """A function from a fetched batch to (key, message) of the ledger's entries, durable when it returns."""
+class Recorder:
+    """
+    Hands fetched batches to the ledger, one after the other; `moved` may come from another thread meanwhile.
 
-    def record(batch: Sequence[Fetched]) -> list[tuple[bytes, bytes]]:
+    What the ledger remembers holds while its streams have no other owner. It forgets before the next batch and not
+    when partitions move: a batch that is under way then would put back what it has read before.
+    """
+
+    def __init__(self, handle_all: HandleAll, forget_all: Callable[[], None]) -> None:
+        """`forget_all`: drop what is remembered of all streams."""
+        self._handle_all = handle_all
+        self._forget_all = forget_all
+        self._moves = 0
+        self._moves_known = 0
+
+    def moved(self) -> None:
+        """Partitions came or went: others may write to the streams, or may have written to them."""
+        self._moves += 1
+
+    def record(self, batch: Sequence[Fetched]) -> list[tuple[bytes, bytes]]:
+        """(key, message) of the ledger's entries that answer a batch, durable when it returns. Blocks."""
+        moves = self._moves
+        if moves != self._moves_known:
+            self._forget_all()
+            self._moves_known = moves
         commands = [(command, fetched.timestamp) for fetched in batch if (command := _decoded(fetched)) is not None]
-        entries = handle_all(commands) if commands else []
+        entries = self._handle_all(commands) if commands else []
         return [(entry.stream.encode(), entry.model_dump_json().encode()) for entry in entries]
-
-    return record
 
 
 def _decoded(fetched: Fetched) -> Command | None:

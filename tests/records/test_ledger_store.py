@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from records.core.chain import broken_at
+from records.core.ledger import answer, fold
 from records.store.base import LedgerStore
 from records.store.clickhouse import ClickHouseLedgerStore
 from records.store.ledger import Ledger
@@ -187,6 +188,46 @@ def test_nothing_is_decided_while_the_store_is_away(agent: str) -> None:
     store.away = False
 
     assert [entry.sequence for entry in ledger.handle_all(batch(agent))] == [1, 2, 3, 4]
+
+
+def test_a_place_that_is_taken_is_taken_by_nobody_else(store: LedgerStore, agent: str) -> None:
+    """Two who have read the same entry cannot both write the next one: the second has to read again."""
+    (opened,) = Ledger(store).handle(opening(agent), NOON_MS)
+    (first,) = Ledger(store).handle(step(agent, "acknowledge_case"), NOON_MS)
+    state = fold(agent, [opened])
+    _, (second,) = answer(state, step(agent, "comment_case", text="by what was before"), NOON_MS)
+
+    with pytest.raises(Unavailable):
+        store.append([second])
+
+    assert store.load([agent])[agent] == [opened, first]
+
+
+def test_an_entry_is_not_stored_without_the_one_before(store: LedgerStore, agent: str) -> None:
+    """The stream was taken away since it was read."""
+    _, (entry,) = answer(fold(agent, Ledger(MemoryLedgerStore()).handle_all(batch(agent)[:3])), *batch(agent)[3])
+
+    with pytest.raises(Unavailable):
+        store.append([entry])
+
+    assert store.load([agent])[agent] == []
+
+
+def test_whoever_was_overtaken_decides_again(store: LedgerStore, agent: str) -> None:
+    """The batch fails once; handed in again it is decided by what the other has written, and both have their place."""
+    ledger = Ledger(store)
+    ledger.handle(opening(agent), NOON_MS)
+    Ledger(store).handle(step(agent, "acknowledge_case"), NOON_MS)
+    late = step(agent, "acknowledge_case").model_copy(update={"id": f"{agent}/late"})
+
+    with pytest.raises(Unavailable):
+        ledger.handle(late, NOON_MS)
+    (refused,) = ledger.handle(late, NOON_MS)
+
+    entries = store.load([agent])[agent]
+    assert (refused.kind, refused.body["reason"], refused.sequence) == ("command_refused", "wrong_state", 3)
+    assert [entry.kind for entry in entries] == ["case_opened", "case_acknowledged", "command_refused"]
+    assert broken_at(entries) is None
 
 
 def test_streams_in_memory_are_bounded(agent: str) -> None:
