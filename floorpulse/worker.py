@@ -23,7 +23,7 @@ from schemas.topics import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from records.store.base import LedgerStore
+    from records.store.base import FiredAlerts, LedgerStore
     from streams.worker.recording import Recorder
 
 EXIT_FAILED = 70
@@ -65,6 +65,7 @@ def _is_compiled() -> bool:
 
 
 def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, CollectorRegistry]:
+    from records.store.alerts import ClickHouseAlerts
     from records.store.clickhouse import ClickHouseLedgerStore
     from sinks.storage import ClickHouseStorage
     from sinks.topics import ensure_epochs, topic_states
@@ -90,7 +91,9 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
         step=crash_step(),
     )
     storage = ClickHouseStorage(lambda: clickhouse_client(settings), config.step)
-    recorder = make_recorder(ClickHouseLedgerStore(clickhouse_client(settings)), storage.erased)
+    client = clickhouse_client(settings)
+    alerts = ClickHouseAlerts(client, event_clock=config.event_clock)
+    recorder = make_recorder(ClickHouseLedgerStore(client), storage.erased, alerts)
     registry = CollectorRegistry()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -98,12 +101,12 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
     return app, registry
 
 
-def make_recorder(store: LedgerStore, erased: Callable[[], Collection[str]]) -> Recorder:
+def make_recorder(store: LedgerStore, erased: Callable[[], Collection[str]], alerts: FiredAlerts) -> Recorder:
     """What decides the commands of a worker; `erased`: the agents who are erased by now."""
     from records.store.ledger import Ledger
     from streams.worker.recording import Recorder
 
-    ledger = Ledger(store, erased=erased)
+    ledger = Ledger(store, erased=erased, alerts=alerts)
     return Recorder(ledger.handle_all, ledger.clear)
 
 

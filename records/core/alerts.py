@@ -42,6 +42,11 @@ class Handling:
     changed_ms: int = 0
 
 
+def refuse_unknown(command: ChangeOfAlert) -> Draft:
+    """What a step about an alert comes to that does not exist."""
+    return refusal("", 0, "unknown_record", f"no alert {command.stream.removeprefix(ALERT)}")
+
+
 def decide_alert(handling: Handling, command: ChangeOfAlert, now_ms: int) -> Draft:
     """What a person's step comes to; refused when a rule asks, it changed meanwhile or the state forbids."""
     alert, version = command.stream.removeprefix(ALERT), handling.version

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from records.core.alerts import Handling, apply_alert, decide_alert
+from records.core.alerts import Handling, apply_alert, decide_alert, refuse_unknown
 from records.core.chain import Draft, seal
 from records.core.coaching import Case, apply_case, decide_case, decide_opening
 from schemas.records import AcknowledgeAlert, Command, DismissAlert, OpenCase, RecordEvent, SnoozeAlert
@@ -30,12 +30,16 @@ class StreamState:
     """Command id -> the entries that answered it."""
 
 
-def decide(state: StreamState, command: Command, now_ms: int) -> list[Draft]:
-    """What a command comes to at an instant: always at least one entry, a refusal if need be."""
+def decide(state: StreamState, command: Command, now_ms: int, *, exists: bool = True) -> list[Draft]:
+    """
+    What a command comes to at an instant: always at least one entry, a refusal if need be.
+
+    `exists`: whether the alert that a stream is about does.
+    """
     if isinstance(command, OpenCase):
         return [decide_opening(state.cases, command)]
     if isinstance(command, AcknowledgeAlert | SnoozeAlert | DismissAlert):
-        return [decide_alert(state.handling, command, now_ms)]
+        return [decide_alert(state.handling, command, now_ms) if exists else refuse_unknown(command)]
     return [decide_case(state.cases.get(command.record), command)]
 
 
@@ -55,9 +59,11 @@ def apply(state: StreamState, entry: RecordEvent) -> StreamState:
     )
 
 
-def answer(state: StreamState, command: Command, broker_ms: int) -> tuple[StreamState, tuple[RecordEvent, ...]]:
+def answer(
+    state: StreamState, command: Command, broker_ms: int, *, exists: bool = True
+) -> tuple[StreamState, tuple[RecordEvent, ...]]:
     """
-    The entries that answer a command, and the stream after them.
+    The entries that answer a command, and the stream after them; `exists` as for `decide`.
 
     `broker_ms` is the instant of a person's command; a rule's brings its own. Answered before: the stored entries,
     and the stream as it was.
@@ -65,7 +71,7 @@ def answer(state: StreamState, command: Command, broker_ms: int) -> tuple[Stream
     if command.id in state.outcomes:
         return state, state.outcomes[command.id]
     now_ms = broker_ms if command.at is None else to_ms(command.at)
-    for index, draft in enumerate(decide(state, command, now_ms)):
+    for index, draft in enumerate(decide(state, command, now_ms, exists=exists)):
         state = apply(state, seal(draft, command, index, now_ms, (state.sequence, state.head)))
     return state, state.outcomes[command.id]
 

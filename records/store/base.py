@@ -29,6 +29,17 @@ class LedgerStore(Protocol):
         """
 
 
+class FiredAlerts(Protocol):
+    """Which alerts there are."""
+
+    def subjects(self, alerts: Collection[str], seen_ms: int) -> Mapping[str, str]:
+        """
+        Alert -> whom it is about; those that do not exist are left out.
+
+        Unavailable: the store is away, or does not have everything yet that people could see at an instant.
+        """
+
+
 def hashes_beside(events: Iterable[RecordEvent]) -> dict[Place, set[str]]:
     """
     The places of new entries and of the entries that they follow, each with the hashes that may be stored there.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 
 from records.core.ledger import StreamState, answer, fold
-from records.store.base import LedgerStore
+from records.store.base import FiredAlerts, LedgerStore
 from schemas.errors import Unavailable
-from schemas.records import Command, RecordEvent
+from schemas.records import ALERT, Command, RecordEvent
 
 STREAMS_IN_MEMORY = 5_000
 
@@ -27,11 +27,19 @@ class Ledger:
         store: LedgerStore,
         streams_in_memory: int = STREAMS_IN_MEMORY,
         erased: Callable[[], Collection[str]] = frozenset,
+        alerts: FiredAlerts | None = None,
     ) -> None:
-        """`erased`: the agents who are erased by now; of commands about them nothing comes, not even a refusal."""
+        """
+        `erased`: the agents who are erased by now; of commands about them nothing comes, not even a refusal.
+
+        `alerts`: the alerts that commands may be about; None: whatever they name.
+        """
         self._store = store
         self._limit = streams_in_memory
         self._erased = erased
+        self._alerts = alerts
+        self._gone: frozenset[str] = frozenset()
+        """The streams of the agents who were erased when it was last looked."""
         self._states: OrderedDict[str, StreamState] = OrderedDict()
 
     def handle(self, command: Command, broker_ms: int) -> list[RecordEvent]:
@@ -46,13 +54,15 @@ class Ledger:
         store is away, or another owner has written; nothing was decided, and the same batch may be handed in again:
         its streams are read anew for it.
         """
-        commands = self._without_erased(commands)
+        abouts = self._abouts(commands)
+        commands = self._without_erased(commands, abouts)
+        self.forget(stream for stream, about in abouts.items() if not about)
         states = self._loaded({command.stream for command, _ in commands})
         answers: list[RecordEvent] = []
         fresh: list[RecordEvent] = []
         for command, broker_ms in commands:
             before = states[command.stream]
-            states[command.stream], entries = answer(before, command, broker_ms)
+            states[command.stream], entries = answer(before, command, broker_ms, exists=abouts[command.stream] != "")
             answers += entries
             fresh += (entry for entry in entries if entry.sequence > before.sequence)
         try:
@@ -72,10 +82,24 @@ class Ledger:
         """Drop what is known of all streams."""
         self._states.clear()
 
-    def _without_erased(self, commands: Sequence[tuple[Command, int]]) -> list[tuple[Command, int]]:
-        gone = {f"agent:{agent}" for agent in self._erased()}
-        self.forget(gone)
-        kept = [one for one in commands if one[0].stream not in gone]
+    def _abouts(self, commands: Sequence[tuple[Command, int]]) -> dict[str, str]:
+        """Stream -> whom it is about: itself, or the subject of its alert; `''` where there is no such alert."""
+        abouts = {command.stream: command.stream for command, _ in commands}
+        seen = {command.stream: broker_ms for command, broker_ms in commands if command.stream.startswith(ALERT)}
+        if self._alerts and seen:
+            subjects = self._alerts.subjects([stream.removeprefix(ALERT) for stream in seen], max(seen.values()))
+            abouts |= {stream: subjects.get(stream.removeprefix(ALERT), "") for stream in seen}
+        return abouts
+
+    def _without_erased(
+        self, commands: Sequence[tuple[Command, int]], abouts: Mapping[str, str]
+    ) -> list[tuple[Command, int]]:
+        gone = frozenset(f"agent:{agent}" for agent in self._erased())
+        if gone != self._gone:
+            # whom a remembered alert is about is not remembered
+            self.forget([*gone, *(stream for stream in self._states if stream.startswith(ALERT))])
+            self._gone = gone
+        kept = [one for one in commands if abouts[one[0].stream] not in gone]
         if len(kept) < len(commands):
             structlog.get_logger(__name__).info("command_dropped", count=len(commands) - len(kept))
         return kept

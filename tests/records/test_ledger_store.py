@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -92,6 +93,11 @@ def batch(agent: str) -> list[tuple[Command, int]]:
         step(agent, "comment_case", text="schön: 'quoted', \\ and \t tab"),
     ]
     return [(command, NOON_MS + index) for index, command in enumerate(commands)]
+
+
+def fetched(command: Command) -> Any:
+    """A command as Kafka brings it."""
+    return SimpleNamespace(value=command.model_dump_json().encode(), timestamp=NOON_MS, offset=0)
 
 
 class CountingStore(MemoryLedgerStore):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +20,8 @@ from streams.worker.app import FloorApp, create_app
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import WorkerConfig
 from streams.worker.recording import command_of
-from tests.records.test_ledger_store import NOON_MS, CountingStore, opening, step
+from tests.records.test_alert_streams import Alerts
+from tests.records.test_ledger_store import NOON_MS, CountingStore, fetched, opening, step
 
 MARIA = "agent:a0412"
 
@@ -30,16 +30,12 @@ class Worker:
     """A worker with its app and its ledger, without Kafka: a test moves its partitions and hands it commands."""
 
     def __init__(self, store: LedgerStore, folder: Path) -> None:
-        self.recorder = make_recorder(store, frozenset)
+        self.recorder = make_recorder(store, frozenset, Alerts())
         self.app = _app(self.recorder, folder)
 
     def decide(self, *commands: Command) -> None:
         """One batch."""
-        batch: Any = [
-            SimpleNamespace(value=command.model_dump_json().encode(), timestamp=NOON_MS, offset=0)
-            for command in commands
-        ]
-        self.recorder.record(batch)
+        self.recorder.record([fetched(command) for command in commands])
 
     async def tell(self, signal: str) -> None:
         """What Faust says of the partitions."""

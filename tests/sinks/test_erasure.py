@@ -12,13 +12,14 @@ from clickhouse_connect.driver.client import Client
 from floorpulse.erasure import erased_everywhere, sweep, who, without
 from floorpulse.housekeeping import Sweeper
 from records.core.chain import broken_at
+from records.store.alerts import ClickHouseAlerts
 from records.store.clickhouse import ClickHouseLedgerStore
 from records.store.ledger import Ledger
 from schemas.controls import RegistryChanged
 from schemas.erasure import NOBODY, STRIPPED
 from schemas.errors import InputError
 from schemas.events import ContactAnswered, ContactHandled, FloorEvent, StateChanged, encode
-from schemas.records import AcknowledgeAlert, erased_stream, open_command
+from schemas.records import AcknowledgeAlert, Dismissal, DismissAlert, Snooze, SnoozeAlert, erased_stream, open_command
 from schemas.registry import Alias, Erased, Floor, Membership, Person, Registry, Site, Target, Team
 from schemas.times import MINUTE_MS, from_ms
 from sinks.clickhouse import ClickHouseSink
@@ -254,6 +255,24 @@ def test_the_ledger_keeps_places_and_hashes(client: Client) -> None:
     assert [(entry.kind, entry.by, entry.body) for entry in (*left, *alert)] == [("erased", "", {})] * 2
     assert broken_at(left) is None
     assert broken_at(alert) is None
+
+
+def test_a_page_of_her_alert_that_is_still_open_changes_nothing(client: Client) -> None:
+    """A lead dismisses it after the erasure: refused, and what was written about her is not kept."""
+    filled(client)
+    erased = set[str]()
+    alerts = ClickHouseAlerts(client, event_clock=False)
+    ledger = Ledger(ClickHouseLedgerStore(client), erased=lambda: erased, alerts=alerts)
+    ledger.handle(SnoozeAlert(id="k2", stream="alert:alert-1", by="l2", body=Snooze(until=AT)), DAWN)
+    sweep(client, IDS)
+    erased |= IDS
+
+    late = DismissAlert(id="k3", stream="alert:alert-1", by="l2", body=Dismissal(reason="zoe-name was ill"))
+    (answer,) = ledger.handle(late, DAWN)
+
+    assert (answer.kind, answer.body["reason"]) == ("command_refused", "unknown_record")
+    assert broken_at(ClickHouseLedgerStore(client).load(["alert:alert-1"])["alert:alert-1"]) is None
+    assert "record_events" not in holding(client, "zoe-")
 
 
 def test_revisions_from_before_stay_whole_without_her(client: Client) -> None:
