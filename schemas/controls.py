@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypeIs
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
-Instant = Annotated[AwareDatetime, Field(ge=datetime(1980, 1, 1, tzinfo=UTC))]
-"""No floor is older; programs say "no time" by the years 1, 1601, 1899 or 1970."""
 
 
 class Record(BaseModel):
@@ -18,7 +15,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    at: Instant
+    at: AwareDatetime
     """The instant it happened."""
 
 
@@ -48,8 +45,8 @@ class RefoldAsked(Record):
     type: Literal["refold_asked"] = "refold_asked"
     subject: Id | None = None
     """`agent:ID` or `queue:ID`, with `from_at` and `to_at`."""
-    from_at: Instant | None = None
-    to_at: Instant | None = None
+    from_at: AwareDatetime | None = None
+    to_at: AwareDatetime | None = None
     moved: tuple[Id, Id, Id] | None = None
     """Identity (source, id, type) of an event whose higher `revision` went to another key."""
     revision: int = 0

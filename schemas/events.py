@@ -10,18 +10,21 @@ queue, and where both need to know, the reader emits two events.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from typing_extensions import TypeIs
 
-from schemas.controls import Control, Id, Instant, Record, is_control
+from schemas.controls import Control, Id, Record, is_control
 from schemas.errors import InvalidEvent
 from schemas.times import to_ms
 
 MAX_EVENT_BYTES = 32_768
 
+Instant = Annotated[AwareDatetime, Field(ge=datetime(1980, 1, 1, tzinfo=UTC))]
+"""No floor is older; programs say "no time" by the years 1, 1601, 1899 or 1970."""
 Seconds = Annotated[float, Field(ge=0, le=31_622_400, allow_inf_nan=False)]
 """A duration in seconds, kept to the millisecond."""
 Points = Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
@@ -33,6 +36,8 @@ State = Literal["ready", "ringing", "on_contact", "hold", "wrap", "away", "offli
 class Event(Record):
     """The envelope of every event."""
 
+    at: Instant
+    """The instant it happened."""
     source: Id
     """The system that saw it, e.g. `acd-manila`."""
     id: Id

@@ -132,6 +132,8 @@ class Remembered:
         self._facts: dict[Identity, bytes] = {}
         self.evicted_until = -1
         """Newest event time ever evicted: at or before it, absence proves nothing."""
+        self.evictions = 0
+        """How often ids were forgotten: what was looked up before may lack what only memory had then."""
 
     def facts(self) -> dict[Identity, Known]:
         """All that is remembered."""
@@ -153,8 +155,8 @@ class Remembered:
 
     def evict(self, stored_until: int, since_ms: int) -> None:
         """
-        Forget the oldest ids that ClickHouse has (offset up to `stored_until`): those beyond `REMEMBERED`, and what
-        happened before a time; plans whenever they begin.
+        Forget the oldest ids that ClickHouse has (up to the version `stored_until`): those beyond `REMEMBERED`, and
+        what happened before a time; plans whenever they begin.
         """
         excess = len(self._facts) - REMEMBERED
         gone: list[Identity] = []
@@ -162,10 +164,11 @@ class Remembered:
             known = _unpacked(packed)
             is_plan = identity.endswith(PLAN)
             is_kept = len(gone) >= excess and known.at_ms >= since_ms and not is_plan
-            if is_kept or known.offset > stored_until:
+            if is_kept or version_of(known.epoch, known.offset) > stored_until:
                 break
             gone.append(identity)
             if not is_plan:
                 self.evicted_until = max(self.evicted_until, known.at_ms)
+        self.evictions += bool(gone)
         for identity in gone:
             del self._facts[identity]

@@ -52,7 +52,7 @@ class Moving:
             self._moves.append(Move(identity, revision, item.offset, at_ms))
         else:
             engine.take_back(old, known, revision)
-        engine.remembered.put(identity, Known(ELSEWHERE, item.offset, revision, 0, at_ms, b""))
+        engine.remembered.put(identity, Known(ELSEWHERE, item.offset, revision, 0, at_ms, b"", epoch=engine.epoch))
 
     def take(self) -> list[Move]:
         """What is to be noted by the flush that is frozen now."""

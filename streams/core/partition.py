@@ -324,7 +324,7 @@ class PartitionEngine:
 
     def acknowledged(self, boundary: int) -> None:
         """ClickHouse has everything up to a boundary: let go of what is no longer needed."""
-        self.remembered.evict(boundary, self.clock - REMEMBERED_MS)
+        self.remembered.evict(version_of(self.epoch, boundary), self.clock - REMEMBERED_MS)
         horizon = minute_of(self.clock) - RESIDENT_MINUTES
         if horizon == self._evicted_minute:
             return

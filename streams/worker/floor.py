@@ -209,11 +209,15 @@ class Floor:
         inbox, engine = self.hops.inboxes[partition], self.hops.engines[partition]
         items = inbox.take(until_ms)
         done, looked_up, pause_at = 0, set[int](), monotonic() + TURN_S
+        evictions = engine.remembered.evictions
         try:
             while done < len(items):
                 if monotonic() >= pause_at:
                     await self._give_way(engine)
                     pause_at = monotonic() + TURN_S
+                if evictions != engine.remembered.evictions:
+                    evictions = engine.remembered.evictions
+                    looked_up.clear()  # a fact may have been folded, stored and forgotten since
                 if items[done].offset not in looked_up and engine.asks_for(items[done]) is not None:
                     looked_up |= await self._look_up(engine, items, done, looked_up)
                 ready = await self._revised(engine, items[done])

@@ -130,7 +130,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "F21", "the rules change while an alert fires", "its episode ends once, with the reason `rule_changed`",
         (_RULES + "test_rules_change_and_agents_log_off_while_alerts_fire",
-         "tests/alerting/test_rule_judge.py::test_changed_rule_ends_its_episode"),
+         "tests/alerting/test_changed_rules.py::test_changed_rule_ends_its_episode"),
     ),
     Row(
         "F22", "an agent logs off while an alert fires", "its episode ends once, with the reason `logged_off`",

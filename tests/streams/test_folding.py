@@ -26,6 +26,7 @@ from streams.worker.metrics import WorkerMetrics
 from streams.worker.sending import Sender
 from tests.streams.floors import DAWN
 from tests.streams.runs import new_engine
+from tests.streams.shelf import EPOCH
 from tests.streams.test_flushing import CONFIG, Broker
 from tests.streams.test_inbox import Message
 from tests.streams.test_restart import handled
@@ -62,12 +63,14 @@ class Bench:
         """Fetch a handled contact of each minute; its id is its offset."""
         self.floor.put(0, [_record(offset, minute) for offset, minute in enumerate(minutes)])
 
-    def know(self, offset: int, minute: float) -> None:
-        """The store has the fact of a record from another partition."""
+    def know(self, offset: int, minute: float, partition: int = 1) -> None:
+        """The store has the fact of a record, from another partition or its own."""
         item = to_item(_record(offset, minute))
         assert item.record is not None
         assert not isinstance(item.record, Control)
-        self.store.known[item.record.identity] = [Known(1, 7, 0, item.content, item.record.at_ms, item.payload)]
+        self.store.known[item.record.identity] = [
+            Known(partition, offset, 0, item.content, item.record.at_ms, item.payload, epoch=EPOCH)
+        ]
 
 
 def _record(offset: int, minute: float) -> Message:
@@ -107,6 +110,32 @@ async def test_what_is_forgotten_within_a_chunk_is_looked_up(bench: Bench, monke
 
     async def flushed() -> None:
         bench.engine.acknowledged(0)
+
+    await asyncio.gather(bench.floor._fold(0, None), flushed())
+
+    assert (bench.engine.rows, bench.engine.duplicates) == (2, 1)
+
+
+async def test_what_was_looked_up_before_its_fact_was_folded_and_forgotten_is_looked_up_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A late contact stands in a chunk twice: both are looked up at once, when the store has neither.
+
+        folded   0 (minute 17)    1 (0.1, late)    flush: 1 is stored, its id forgotten    2 (1 again)
+    """
+    monkeypatch.setattr(identity, "REMEMBERED", 0)
+    monkeypatch.setattr(floors, "TURN_S", 0.0)
+    bench.put(FAR)
+    await bench.floor._fold(0, None)
+    late = _record(1, 0.1)
+    bench.floor.put(0, [late, Message(2, late.value, DAWN + 10**9)])
+
+    async def flushed() -> None:
+        while bench.engine.rows < 2:
+            await asyncio.sleep(0)
+        bench.know(1, 0.1, partition=0)
+        bench.engine.acknowledged(1)
 
     await asyncio.gather(bench.floor._fold(0, None), flushed())
 

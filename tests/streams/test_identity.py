@@ -18,6 +18,7 @@ from tests.streams.floors import DAWN, item_of
 from tests.streams.judges import Notes
 from tests.streams.oracle import Sent
 from tests.streams.runs import new_engine
+from tests.streams.shelf import EPOCH
 from tests.streams.test_clockwork import planned
 from tests.streams.test_restart import handled
 
@@ -192,6 +193,18 @@ def test_an_id_is_forgotten_only_when_stored_and_old(monkeypatch: pytest.MonkeyP
     engine.acknowledged(4)
 
     assert (after_one, len(engine.remembered.facts())) == (4, 2)
+
+
+def test_ids_of_an_older_epoch_are_forgotten_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offsets begin anew when the topics are made anew: those of before are all stored, however high they were."""
+    monkeypatch.setattr(identity, "REMEMBERED", 0)
+    engine = engine_after(fact(0))
+    old = Known(0, 10**6, 0, 1, DAWN, b"", epoch=EPOCH - 1)
+    engine.remembered.replace({"of before": old, **engine.remembered.facts()})
+
+    engine.acknowledged(0)
+
+    assert engine.remembered.facts() == {}
 
 
 def test_ids_of_more_than_half_an_hour_ago_are_forgotten() -> None:
