@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from alerting.spans import DurationMs, ShiftHours, WindowSpan
-from schemas.alerts import Opens, Severity, SubjectKind
+from schemas.alerts import Opens, ReceiverRole, Severity, SubjectKind
 from schemas.events import State
 from schemas.kpis import Variant
 
 Comparison = Literal[">", ">=", "<", "<="]
-ReceiverRole = Literal["lead", "deputy", "manager"]
 EvidenceKind = Literal[
     "short",
     "longest_handle",

@@ -61,6 +61,7 @@ def notice(told: Told, view: SubjectView, revision: int, now_ms: int, day: date 
         opens=rule.opens if rule else "nothing",
         team=view.team,
         site=view.site,
+        receiver=rule.receiver if rule else "lead",
         started_at=from_ms(state.since_ms),
         day=day,
         evidence=list(told.evidence),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alerting.fields import ReceiverRole
+from schemas.alerts import ReceiverRole
 from schemas.registry import Registry, Team
 
 _ORDER: dict[ReceiverRole, tuple[ReceiverRole, ...]] = {
@@ -19,7 +19,7 @@ def receiver_of(
     registry: Registry, role: ReceiverRole, *, team: str, site: str, off_duty: frozenset[str] = frozenset()
 ) -> str:
     """
-    The id of the person to tell: the lead of the team, else the deputy, else the floor manager; `''` for nobody.
+    The id of the person to tell: the one with the role in the team, else lead, deputy, floor manager; `''` for nobody.
 
     An alert of no team (a queue, a site, a client) goes to a floor manager of the site. `off_duty` are the people who
     are not there now.

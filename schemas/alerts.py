@@ -18,6 +18,7 @@ from schemas.panes import Sums
 
 SubjectKind = Literal["agent", "queue", "team", "site", "client"]
 Severity = Literal["watch", "act"]
+ReceiverRole = Literal["lead", "deputy", "manager"]
 Opens = Literal["nothing", "coaching", "appraisal_note", "recognition", "training_need"]
 Reason = Literal["breached", "cleared", "too_few", "state_left", "rule_changed", "day_over", "logged_off"]
 
@@ -82,6 +83,8 @@ class Transition(BaseModel):
     opens: Opens
     team: str
     site: str
+    receiver: Annotated[ReceiverRole, Field(exclude_if=lambda role: role == "lead")] = "lead"
+    """Who is told first; the lead is not written, so that a step has the bytes it had before there was a choice."""
     started_at: AwareDatetime
     """Since when the condition held without a break: the start of the episode."""
     day: Annotated[date | None, Field(description="The site day that a rule over days names.")] = None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from schemas.alerts import Transition
+from schemas.alerts import ReceiverRole, Transition
 from schemas.records import RecordEvent, digest
 from schemas.times import from_ms, iso, to_ms
 
@@ -34,6 +34,8 @@ class Notice:
     site: str
     subject: str
     text: str
+    receiver: ReceiverRole = "lead"
+    """Who is told first."""
 
     def content(self) -> dict[str, Any]:
         """The notice in the body of a webhook."""
@@ -109,6 +111,7 @@ def of_transition(step: Transition) -> Notice:
         site=step.site,
         subject=step.subject,
         text=f"{step.state} ({step.severity}): {_numbers(step)}",
+        receiver=step.receiver,
     )
 
 
@@ -125,6 +128,7 @@ def of_record_event(event: RecordEvent) -> Notice | None:
         site=step.site,
         subject=step.subject,
         text=f"{str(event.body['opens']).replace('_', ' ')} case {event.record} opened: {_numbers(step)}",
+        receiver=step.receiver,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alerting.routing import receiver_of
 from schemas.registry import Floor, Registry, Team
+from tests.alerting.views import NINE, FakeView, OneSubject, handle_time, rule
 
 TEAMS = [
     Team(id="t1", site="main", lead="lead1", deputy="deputy1", manager="boss1"),
@@ -33,3 +34,14 @@ def test_alert_of_no_team() -> None:
     assert receiver_of(REGISTRY, "lead", team="", site="main") == "boss1"
     assert receiver_of(REGISTRY, "lead", team="", site="mnl") == "lead3"
     assert receiver_of(REGISTRY, "lead", team="", site="nowhere") == ""
+
+
+def test_each_step_names_whom_its_rule_names() -> None:
+    """When the alert fires and when it resolves; an edit of the rule counts from the next step on."""
+    floor = OneSubject([rule(receiver="manager")], FakeView(by_window=handle_time(200)))
+    floor.at(NINE)
+    floor.applies([rule(receiver="deputy")])
+    floor.view.by_window = handle_time(50)
+    floor.at(NINE + 60_000)
+
+    assert [(step.state, step.receiver) for step in floor.told] == [("firing", "manager"), ("resolved", "deputy")]
