@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import smtplib
+import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Protocol
@@ -72,12 +73,16 @@ class Email:
         try:
             await asyncio.to_thread(self._send, message)
         except smtplib.SMTPResponseException as error:
-            kind = Unavailable if 400 <= error.smtp_code < 500 else InputError
-            raise kind(f"{self._smtp.host}: {error.smtp_code} {error.smtp_error!r}") from error
+            raise self._refusal([(error.smtp_code, error.smtp_error)]) from error
         except smtplib.SMTPRecipientsRefused as error:
-            raise InputError(f"{self._smtp.host}: refused the recipient") from error
+            raise self._refusal(list(error.recipients.values())) from error
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(f"{self._smtp.host}: {error}") from error
+
+    def _refusal(self, answers: list[tuple[int, bytes | str]]) -> Unavailable | InputError:
+        """Of several answers one that may pass is enough: nobody has the mail yet, and who said 5xx says so again."""
+        kind = Unavailable if any(400 <= code < 500 for code, _ in answers) else InputError
+        return kind(f"{self._smtp.host}: " + ", ".join(f"{code} {text!r}" for code, text in answers))
 
     def _send(self, message: Message) -> None:
         mail = EmailMessage()
@@ -87,7 +92,7 @@ class Email:
         mail.set_content(message.text)
         with smtplib.SMTP(self._smtp.host, self._smtp.port, timeout=TIMEOUT_S) as server:
             if self._smtp.starttls:
-                server.starttls()
+                server.starttls(context=ssl.create_default_context())
             if self._smtp.user:
                 server.login(self._smtp.user, self._password)
             server.send_message(mail)

@@ -47,7 +47,7 @@ class Couriers:
             await self._queues[message.receiver].put(message)
 
     async def carry(self) -> None:
-        """Carry until cancelled; a fault that is no receiver's ends all."""
+        """Carry until cancelled; a fault that is neither a receiver's nor a message's ends all."""
         await asyncio.gather(*(self._carry_for(receiver) for receiver in self._channels))
 
     async def _carry_for(self, receiver: str) -> None:
@@ -80,6 +80,10 @@ class Couriers:
                     await channel.send(message, self._now_ms() // 1000)
         except (Unavailable, InputError) as error:
             log.error("message_failed", reason=str(error))
+            return "failed"
+        except Exception as error:
+            # a fault that one message brings out must not end the way of all others, at each restart again
+            log.exception("message_failed", error_type=type(error).__name__, reason=str(error))
             return "failed"
         log.info("message_sent", notices=len(message.notices))
         return "sent"

@@ -59,13 +59,13 @@ class Message(BaseModel):
     @property
     def title(self) -> str:
         """One line about the whole."""
-        first = str(self.notices[0]["text"])
+        first = _one_line(self.notices[0])
         return first if len(self.notices) == 1 else f"{first} (and {len(self.notices) - 1} more)"
 
     @property
     def text(self) -> str:
         """A line for each notice."""
-        return "\n".join(str(notice["text"]) for notice in self.notices)
+        return "\n".join(map(_one_line, self.notices))
 
     def payload(self) -> bytes:
         """The body of a webhook."""
@@ -130,6 +130,11 @@ def of_record_event(event: RecordEvent) -> Notice | None:
         text=f"{str(event.body['opens']).replace('_', ' ')} case {event.record} opened: {_numbers(step)}",
         receiver=step.receiver,
     )
+
+
+def _one_line(notice: dict[str, Any]) -> str:
+    """The text of a notice; the ids in it may hold line breaks."""
+    return " ".join(str(notice["text"]).split())
 
 
 def _numbers(step: Transition) -> str:

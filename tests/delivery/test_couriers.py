@@ -181,6 +181,29 @@ async def test_a_refusal_is_not_tried_again(http: aiohttp.ClientSession) -> None
     assert (len(hook.headers), log.written[message("lead").id].state) == (1, "failed")
 
 
+class ChokesOn:
+    """A channel with a fault that one message brings out."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    async def send(self, message: Message, now_s: int) -> None:
+        if message.notices[0]["id"] == self.key:
+            raise ValueError("no header can hold this")
+
+
+async def test_a_message_that_nobody_foresaw_does_not_end_the_others() -> None:
+    """It is marked as failed, so that no restart takes it again; its receiver and all others go on."""
+    log, channels = FakeLog(), {"lead": ChokesOn("a"), "manager": ChokesOn("a")}
+    async with carrying(log, dict[str, Channel](channels)) as couriers:
+        for sent in (message("lead"), message("lead", "b"), message("manager", "c")):
+            await couriers.take(sent)
+        await until(lambda: len(log.written) == 3)
+
+    states = {mark.message.notices[0]["id"]: mark.state for mark in log.marks()}
+    assert states == {"a": "failed", "b": "sent", "c": "sent"}
+
+
 async def test_a_slow_receiver_delays_nobody_else(http: aiohttp.ClientSession) -> None:
     """The lead's server hangs; the manager's messages arrive all the same."""
     slow, quick, log = Hook(), open_hook(), FakeLog()
