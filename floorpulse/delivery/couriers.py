@@ -69,15 +69,7 @@ class Couriers:
     async def _send(self, channel: Channel, message: Message) -> MarkState:
         log = structlog.get_logger(__name__).bind(receiver=message.receiver, message=message.id)
         try:
-            async for attempt in stamina.retry_context(
-                on=Unavailable,
-                attempts=None,
-                timeout=LATEST_MS / 1000,
-                wait_initial=0.5,
-                wait_max=_LONGEST_WAIT_S,
-            ):
-                with attempt:
-                    await channel.send(message, self._now_ms() // 1000)
+            await self._send_in_time(channel, message)
         except (Unavailable, InputError) as error:
             log.error("message_failed", reason=str(error))
             return "failed"
@@ -87,3 +79,22 @@ class Couriers:
             return "failed"
         log.info("message_sent", notices=len(message.notices))
         return "sent"
+
+    async def _send_in_time(self, channel: Channel, message: Message) -> None:
+        """Send, again while that may help; the error says what the receiver answered last."""
+        answer = "its turn did not come"
+        async for attempt in stamina.retry_context(
+            on=Unavailable,
+            attempts=None,
+            timeout=LATEST_MS / 1000,
+            wait_initial=0.5,
+            wait_max=_LONGEST_WAIT_S,
+        ):
+            with attempt:
+                if message.is_late(self._now_ms()):
+                    raise InputError(f"older than 15 minutes: {answer}")
+                try:
+                    await channel.send(message, self._now_ms() // 1000)
+                except Unavailable as error:
+                    answer = str(error)
+                    raise

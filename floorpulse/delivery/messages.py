@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -55,6 +56,11 @@ class Message(BaseModel):
     at: AwareDatetime
     """The instant of its first notice."""
     notices: list[dict[str, Any]]
+    """In the order of their instants."""
+
+    def is_late(self, now_ms: int) -> bool:
+        """True when all that it tells is too old; as long as one notice is not, it goes out whole, under its one id."""
+        return now_ms - _at_ms(self.notices[-1]) > LATEST_MS
 
     @property
     def title(self) -> str:
@@ -130,6 +136,10 @@ def of_record_event(event: RecordEvent) -> Notice | None:
         text=f"{str(event.body['opens']).replace('_', ' ')} case {event.record} opened: {_numbers(step)}",
         receiver=step.receiver,
     )
+
+
+def _at_ms(notice: dict[str, Any]) -> int:
+    return to_ms(datetime.fromisoformat(notice["at"]))
 
 
 def _one_line(notice: dict[str, Any]) -> str:

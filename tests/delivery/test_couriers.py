@@ -17,12 +17,13 @@ import pytest
 import stamina
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
 from floorpulse.delivery.channels import Channel, Slack, Webhook
 from floorpulse.delivery.config import Receivers
 from floorpulse.delivery.couriers import Couriers
 from floorpulse.delivery.grouping import Place
-from floorpulse.delivery.messages import Mark, Message, Notice, message_of
+from floorpulse.delivery.messages import LATEST_MS, Mark, Message, Notice, message_of
 from floorpulse.delivery.process import Delivery
 from schemas.errors import Unavailable
 from schemas.registry import Erased, Floor, Registry, Team
@@ -112,13 +113,15 @@ def quick_retries() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def carrying(log: FakeLog, channels: dict[str, Channel]) -> AsyncIterator[Couriers]:
+async def carrying(
+    log: FakeLog, channels: dict[str, Channel], now: Callable[[], int] = lambda: NOW_MS
+) -> AsyncIterator[Couriers]:
     """Couriers at work."""
 
     async def mark(done: Mark) -> None:
         log.mark(done)
 
-    couriers = Couriers(channels, mark, lambda: NOW_MS)
+    couriers = Couriers(channels, mark, now)
     task = asyncio.create_task(couriers.carry())
     try:
         yield couriers
@@ -179,6 +182,50 @@ async def test_a_refusal_is_not_tried_again(http: aiohttp.ClientSession) -> None
         await until(lambda: log.written)
 
     assert (len(hook.headers), log.written[message("lead").id].state) == (1, "failed")
+
+
+async def test_what_grew_old_behind_a_slow_message_is_given_up(http: aiohttp.ClientSession) -> None:
+    """After fifteen minutes it helps nobody; what is younger still goes out, and takes along what is in its message."""
+    hook, log, clock = Hook(), FakeLog(), [NOW_MS]
+    mixed = message_of("lead", [notice("c"), notice("d", NOW_MS + 60_000)])
+    async with (
+        served(hook) as url,
+        carrying(log, {"lead": Webhook(http, url, [KEY])}, lambda: clock[0]) as couriers,
+    ):
+        await couriers.take(message("lead", "a"))
+        await hook.arrived.wait()
+        for waiting in (message("lead", "b"), mixed):
+            await couriers.take(waiting)
+        clock[0] += LATEST_MS + 1
+        hook.open.set()
+        await until(lambda: len(log.written) == 3)
+
+    assert [mark.state for mark in log.marks()] == ["sent", "failed", "sent"]
+    assert hook.bodies == [message("lead", "a").payload(), mixed.payload()]
+
+
+class SaysNo:
+    """A channel whose receiver is away for longer than a message may wait, on a clock that shows it."""
+
+    def __init__(self) -> None:
+        self.asked, self.now_ms = 0, NOW_MS
+
+    async def send(self, message: Message, now_s: int) -> None:
+        self.asked, self.now_ms = self.asked + 1, self.now_ms + LATEST_MS // 2 + 1
+        raise Unavailable("example.com answered 503")
+
+
+async def test_a_message_is_tried_again_until_it_is_too_late() -> None:
+    """Not for fifteen minutes more; then the log says so, with what the receiver said last."""
+    log, channel = FakeLog(), SaysNo()
+    with capture_logs() as logs:
+        async with carrying(log, {"lead": channel}, lambda: channel.now_ms) as couriers:
+            await couriers.take(message("lead"))
+            await until(lambda: log.written)
+
+    told = [line["reason"] for line in logs if line["event"] == "message_failed"]
+    assert (channel.asked, log.written[message("lead").id].state) == (2, "failed")
+    assert told == ["older than 15 minutes: example.com answered 503"]
 
 
 class ChokesOn:
