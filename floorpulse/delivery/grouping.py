@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from floorpulse.delivery.messages import BUCKET_MS, LATEST_MS, NOTICES_PER_MESSAGE, Mark, Message, Notice, message_of
-from schemas.times import to_ms
+from floorpulse.delivery.messages import (
+    BUCKET_MS,
+    LATEST_MS,
+    NOTICES_PER_MESSAGE,
+    Mark,
+    Message,
+    Notice,
+    message_of,
+    told_at_ms,
+)
 
 Place = tuple[str, int, int]
 """Topic, partition and offset that a notice was read from."""
@@ -30,8 +38,8 @@ class Grouping:
         unsent: list[Message] = []
         for mark in marks:
             for notice in mark.message.notices:
-                self._settled[mark.message.receiver, str(notice["id"])] = to_ms(mark.message.at)
-            if mark.state == "claimed" and now_ms - to_ms(mark.message.at) <= LATEST_MS:
+                self._settled[mark.message.receiver, str(notice["id"])] = told_at_ms(notice)
+            if mark.state == "claimed" and not mark.message.is_late(now_ms):
                 unsent.append(mark.message)
         return unsent
 

@@ -60,7 +60,7 @@ class Message(BaseModel):
 
     def is_late(self, now_ms: int) -> bool:
         """True when all that it tells is too old; as long as one notice is not, it goes out whole, under its one id."""
-        return now_ms - _at_ms(self.notices[-1]) > LATEST_MS
+        return now_ms - told_at_ms(self.notices[-1]) > LATEST_MS
 
     @property
     def title(self) -> str:
@@ -106,6 +106,11 @@ def message_of(receiver: str, notices: list[Notice]) -> Message:
     )
 
 
+def told_at_ms(notice: dict[str, Any]) -> int:
+    """The instant of a notice in a message."""
+    return to_ms(datetime.fromisoformat(notice["at"]))
+
+
 def of_transition(step: Transition) -> Notice:
     """What a step of an alert tells."""
     what: Literal["alert_firing", "alert_resolved"] = "alert_firing" if step.state == "firing" else "alert_resolved"
@@ -136,10 +141,6 @@ def of_record_event(event: RecordEvent) -> Notice | None:
         text=f"{str(event.body['opens']).replace('_', ' ')} case {event.record} opened: {_numbers(step)}",
         receiver=step.receiver,
     )
-
-
-def _at_ms(notice: dict[str, Any]) -> int:
-    return to_ms(datetime.fromisoformat(notice["at"]))
 
 
 def _one_line(notice: dict[str, Any]) -> str:

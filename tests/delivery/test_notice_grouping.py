@@ -129,3 +129,26 @@ def test_an_old_claim_is_not_sent_again() -> None:
     mark = Mark(state="claimed", message=message_of("lead", [notice("a")]))
 
     assert Grouping().restore([mark], START_MS + LATEST_MS + 1) == []
+
+
+def test_an_old_claim_with_something_younger_is_sent_again_whole() -> None:
+    """P4: what is told in it is told by no other message, so the younger notice would be lost with the older one."""
+    claimed = message_of("lead", [notice("old"), notice("young", START_MS + LATEST_MS - 60_000)])
+    grouping, now_ms = Grouping(), START_MS + LATEST_MS + 1
+
+    assert grouping.restore([Mark(state="claimed", message=claimed)], now_ms) == [claimed]
+    grouping.add("lead", notice("young", START_MS + LATEST_MS - 60_000), ("floor.alerts", 0, 1), now_ms)
+    assert due(grouping, now_ms + 5_000) == []
+
+
+def test_what_a_message_told_is_known_for_as_long_as_it_can_be_read_again() -> None:
+    """Counted from its own instant: the young notice is not told twice when that of the old one is forgotten."""
+    young_ms = START_MS + LATEST_MS + 60_000
+    sent = message_of("lead", [notice("old"), notice("young", young_ms)])
+    grouping = Grouping()
+    grouping.restore([Mark(state="sent", message=sent)], young_ms)
+
+    due(grouping, START_MS + 2 * LATEST_MS + 1)
+    grouping.add("lead", notice("young", young_ms), ("floor.alerts", 0, 1), START_MS + 2 * LATEST_MS + 1)
+
+    assert due(grouping, START_MS + 2 * LATEST_MS + 10_000) == []
