@@ -144,7 +144,7 @@ class Sitting:
         held = self._view.state()
         if held is None or held[0] != rule.state or (rule.reason is not None and held[1] != rule.reason):
             return None, 0
-        return held[2], 1
+        return (held[2] if rule.reason is not None else self._view.state_since()), 1
 
     def _end_with_day(self, planned: Planned, window: Window) -> None:
         """An episode of a day or a shift does not outlive it."""

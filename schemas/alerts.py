@@ -151,6 +151,9 @@ class SubjectView(Protocol):
     def state(self) -> tuple[str, str | None, int] | None:
         """The agent's state, its reason and since when (epoch ms); None when unknown or no agent."""
 
+    def state_since(self) -> int | None:
+        """Since when the agent is in that state (epoch ms), whatever the reasons were in it; None where `state` is."""
+
     def waiting(self) -> Sequence[tuple[int, str]]:
         """(since epoch ms, contact) of the contacts that wait in the queue, oldest first."""
 

@@ -189,8 +189,9 @@ class PartitionEngine:
         self.events.append(event_row(event, item, 0, self.version, self.epoch))
         reference = self.clock if self.event_clock else item.broker_ms
         is_history = at < reference - HISTORY_MS
+        was_open = False
         if known is not None:
-            self._replace(known, event)
+            was_open = self._replace(known, event)
         elif event.revision > 0:
             self.moving.ask_others(event.identity, event.revision)
         self.remembered.put(event.identity, known_of(event, item, self.partition, self.epoch))
@@ -199,7 +200,7 @@ class PartitionEngine:
             state = subject.time.timeline.now()
             self.time.forget(subject)
             self.spreading.spread(subject, fold(event, item.offset, subject.time, self.clock))
-            subject.remember(event, self.clock)
+            subject.remember(event, self.clock, was_open=was_open)
             self.spreading.note_state(subject, state, subject.time.timeline.now())
             if event.type in WAITED:
                 subject.news |= self.spreading.of_waits
@@ -207,31 +208,34 @@ class PartitionEngine:
                 subject.news = ALL_NEWS  # it moves the shift
             self.spreading.touch(subject, is_history=is_history)
 
-    def _replace(self, known: Known, event: FloorEvent) -> None:
-        """Take back the revision that a newer one replaces."""
+    def _replace(self, known: Known, event: FloorEvent) -> bool:
+        """Take back the revision that a newer one replaces; whether what it opened was open still."""
         if known.partition != self.partition:
             self.moving.ask_others(event.identity, event.revision)
-            return
+            return False
         old = decode(known.payload)
-        if is_control(old):
-            return
-        self.take_back(old, known, event.revision)
+        return not is_control(old) and self.take_back(old, known, event.revision)
 
-    def take_back(self, old: FloorEvent, known: Known, by_revision: int) -> None:
-        """Unfold an event that a higher revision replaced, and mark its row; nothing of somebody who was erased."""
+    def take_back(self, old: FloorEvent, known: Known, by_revision: int) -> bool:
+        """
+        Unfold an event that a higher revision replaced, and mark its row; nothing of somebody who was erased.
+
+        Whether what it opened was open still.
+        """
         if old.subject in self.erasing.keys:
-            return
+            return False
         payload = self.erasing.payload(known.payload)
         item = Item(known.offset, known.broker_ms, payload, b"", old, content=known.content, ingest=known.ingest)
         self.events.append(event_row(old, item, by_revision, self.version, known.epoch))
         if old.void:
-            return
+            return False
         subject = self.subject(old.subject)
         self.time.forget(subject)
         self.spreading.spread(subject, unfold(old, subject.time, self.clock))
-        subject.forget(old)
+        was_open = subject.forget(old)
         subject.news = ALL_NEWS
         self.spreading.touch(subject, is_history=old.at_ms < self.clock - HISTORY_MS)
+        return was_open
 
     def _obey(self, record: Any, item: Item) -> None:
         if self.event_clock and isinstance(record, Ticked | InputEnded):

@@ -65,11 +65,22 @@ class Change(NamedTuple):
 class Timeline:
     """The remembered state changes of one agent, oldest first; the last one is the state now."""
 
-    def __init__(self, changes: list[Change] | None = None, *, pruned: bool = False, expired: bool = False) -> None:
-        """`pruned`: changes before the first are forgotten; `expired`: the last one ended by TTL."""
+    def __init__(
+        self,
+        changes: list[Change] | None = None,
+        *,
+        pruned: bool = False,
+        expired: bool = False,
+        begun: int | None = None,
+    ) -> None:
+        """
+        `pruned`: changes before the first are forgotten; `expired`: the last one ended by TTL; `begun`: since when the
+        state of the first one lasts, where that was before it.
+        """
         self.changes = changes or []
         self.pruned = pruned
         self.expired = expired
+        self._begun = begun
 
     def insert(self, change: Change, clock: int) -> list[Span] | None:
         """The spans that a change moves; None when what held before it is not remembered."""
@@ -95,6 +106,8 @@ class Timeline:
             return None
         ends = self._ends()
         was_last = found is self.changes[-1]
+        if found is self.changes[0]:
+            self._begun = None
         self.changes.remove(found)
         if was_last:
             self.expired = bool(self.changes) and clock >= self.changes[-1].at + TTL_MS
@@ -127,6 +140,7 @@ class Timeline:
         while kept + 2 < len(self.changes) and self.changes[kept + 2].at <= horizon:
             kept += 1
         if kept:
+            self._begun = self._since(kept)
             del self.changes[:kept]
             self.pruned = True
 
@@ -134,14 +148,28 @@ class Timeline:
         """The state now; None when unknown or ended by TTL."""
         return self.changes[-1] if self.changes and not self.expired else None
 
+    def since(self) -> int | None:
+        """Since when the state now lasts, whatever its reasons were; None without one."""
+        return self._since(len(self.changes) - 1) if self.now() is not None else None
+
     def dump(self) -> list[Any]:
         """As JSON values."""
-        return [self.pruned, self.expired, list(self.changes)]
+        return [self.pruned, self.expired, list(self.changes), self._begun]
 
     @classmethod
     def load(cls, data: list[Any]) -> Timeline:
-        """From `dump`."""
-        return cls([Change(*row) for row in data[2]], pruned=data[0], expired=data[1])
+        """From `dump`; one of before has no `begun`."""
+        pruned, expired, rows, *begun = data
+        return cls([Change(*row) for row in rows], pruned=pruned, expired=expired, begun=begun[0] if begun else None)
+
+    def _since(self, place: int) -> int:
+        """Since when the state of a change lasts: the same state follows itself, and none of it ended by TTL."""
+        changes = self.changes
+        while place and changes[place - 1].state == changes[place].state:
+            if changes[place].at > changes[place - 1].at + TTL_MS:
+                return changes[place].at
+            place -= 1
+        return changes[place].at if place or self._begun is None else self._begun
 
     def _ends(self, start: int = 0) -> dict[Identity, tuple[Change, int]]:
         """Identity -> (change, settled end of its time) from one change on; its own start while it is open."""

@@ -283,28 +283,34 @@ class Subject:
         """True while a window may hold something, or held it a minute ago, or a rule is pending or firing."""
         return self.panes.newest >= self.last - self.lengths[-1] or self.is_live
 
-    def remember(self, event: FloorEvent, clock: int) -> None:
-        """Keep what is open and what evidence may need."""
+    def remember(self, event: FloorEvent, clock: int, *, was_open: bool = False) -> None:
+        """
+        Keep what is open and what evidence may need.
+
+        Whether a contact has left is remembered for the resident minutes: what is told later opens nothing any more,
+        but for another revision of what `was_open`.
+        """
         at = event.at_ms
-        _OPEN.get(event.type, _nothing)(self, event, at, clock)
+        _OPEN.get(event.type, _nothing)(self, event, at, clock - (TTL_MS if was_open else RESIDENT_MINUTES * MINUTE_MS))
         contact = recent_contact(event, at)
         if contact is not None:
             self.recent.append(contact)
             if (contact.kind == "handled" and contact.talk_ms <= SHORT_CALL_MS) or contact.fatal:
                 self.notable.append(contact)
 
-    def forget(self, event: FloorEvent) -> None:
-        """Take back what `remember` kept of an event."""
+    def forget(self, event: FloorEvent) -> bool:
+        """Take back what `remember` kept of an event; whether what it opened was open still."""
         contact = recent_contact(event, event.at_ms)
         if contact is not None:
             self.recent = deque((c for c in self.recent if c != contact), maxlen=RECENT)
             self.notable = deque((c for c in self.notable if c != contact), maxlen=NOTABLE)
         if type(event) is ContactOffered:
-            self.waiting.pop(event.contact, None)
+            return self.waiting.pop(event.contact, None) is not None
         if type(event) is ContactAccepted:
-            self.in_hand.pop(event.contact, None)
+            return self.in_hand.pop(event.contact, None) is not None
         if type(event) is ShiftPlanned:
             _planned(self, event, 0, 0)
+        return False
 
     def prune(self, clock: int) -> None:
         """Forget what lies before the resident minutes, and what ended by TTL."""
@@ -354,36 +360,36 @@ class Subject:
         self.panes.newest = data.get("newest", self.last)  # of a body from before it was kept: as if it were busy now
 
 
-def _nothing(_subject: Subject, _event: FloorEvent, _at: int, _clock: int) -> None:
+def _nothing(_subject: Subject, _event: FloorEvent, _at: int, _since: int) -> None:
     """Most events leave nothing open."""
 
 
-def _enters_queue(subject: Subject, event: ContactOffered, at: int, clock: int) -> None:
-    if subject.departed.get(event.contact, -1) < at and at > clock - TTL_MS:
+def _enters_queue(subject: Subject, event: ContactOffered, at: int, since: int) -> None:
+    if subject.departed.get(event.contact, -1) < at and at > since:
         subject.waiting[event.contact] = at
 
 
 def _leaves_queue(
-    subject: Subject, event: ContactAnswered | ContactAbandoned | ContactFlowedOut, at: int, clock: int
+    subject: Subject, event: ContactAnswered | ContactAbandoned | ContactFlowedOut, at: int, since: int
 ) -> None:
     if subject.waiting.get(event.contact, at + 1) <= at:
         del subject.waiting[event.contact]
-    if at > clock - RESIDENT_MINUTES * MINUTE_MS:
+    if at > since:
         subject.departed[event.contact] = max(at, subject.departed.get(event.contact, -1))
 
 
-def _taken_in_hand(subject: Subject, event: ContactAccepted, at: int, clock: int) -> None:
-    if subject.departed.get(event.contact, -1) < at and at > clock - TTL_MS:
+def _taken_in_hand(subject: Subject, event: ContactAccepted, at: int, since: int) -> None:
+    if subject.departed.get(event.contact, -1) < at and at > since:
         subject.in_hand[event.contact] = at
 
 
-def _put_down(subject: Subject, event: ContactHandled, at: int, clock: int) -> None:
+def _put_down(subject: Subject, event: ContactHandled, at: int, since: int) -> None:
     subject.in_hand.pop(event.contact, None)
-    if at > clock - RESIDENT_MINUTES * MINUTE_MS:
+    if at > since:
         subject.departed[event.contact] = at
 
 
-def _planned(subject: Subject, _event: ShiftPlanned, _at: int, _clock: int) -> None:
+def _planned(subject: Subject, _event: ShiftPlanned, _at: int, _since: int) -> None:
     subject.shift_until = -1
     subject.plan_due = TO_BE_ASKED
 

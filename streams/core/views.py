@@ -87,6 +87,10 @@ class SubjectAt:
         change = self._subject.time.timeline.now()
         return (change.state, change.reason or None, change.at) if change else None
 
+    def state_since(self) -> int | None:
+        """Since when the agent is in the state, whatever the reasons were."""
+        return self._subject.time.timeline.since()
+
     def waiting(self) -> Sequence[tuple[int, str]]:
         """(since, contact), oldest first."""
         return sorted((at, contact) for contact, at in self._subject.waiting.items())
@@ -176,6 +180,9 @@ class GroupAt:
 
     def state(self) -> None:
         """A group has no state."""
+
+    def state_since(self) -> None:
+        """Nor since when."""
 
     def waiting(self) -> Sequence[tuple[int, str]]:
         """Contacts wait in queues, which the first hop judges."""

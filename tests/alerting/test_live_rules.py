@@ -68,6 +68,26 @@ def test_stays_that_were_told_late_are_told_apart() -> None:
     assert floor.at(NINE + 27 * MINUTE) == ["state_left", "breached"]
 
 
+def test_another_reason_is_the_same_stay() -> None:
+    """
+    A rule for any reason counts from the entry into the state, one for a reason from the entry for it.
+
+    away    break 9:00 -------- lunch 9:10 -------- 9:20:00.001
+    any     due 9:20:00.001                         firing, and goes on when the reason changes again
+    lunch                       due 9:30:00.001
+    """
+    any_reason, of_lunch = away_rule(id="any"), away_rule(id="lunch", reason="lunch")
+    floor = OneSubject(
+        [any_reason, of_lunch], FakeView(held=("away", "lunch", NINE + 10 * MINUTE), in_state_since=NINE)
+    )
+
+    assert floor.at(NINE + 20 * MINUTE + 1) == ["breached"]
+    floor.view.held = ("away", "training", NINE + 25 * MINUTE)
+
+    assert floor.at(NINE + 25 * MINUTE) == []
+    assert [(one.rule, one.state) for one in floor.told] == [("any", "firing")]
+
+
 def test_reason_and_logging_off() -> None:
     """A rule on one away reason leaves the others alone; logging off ends an away time as `logged_off`."""
     floor = OneSubject([away_rule(reason="coaching")], FakeView(held=("away", "lunch", NINE)))

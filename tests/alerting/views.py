@@ -28,6 +28,7 @@ class FakeView:
     by_window: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     span: tuple[int, int] = (0, 0)
     held: tuple[str, str | None, int] | None = None
+    in_state_since: int | None = None
     queue: Sequence[tuple[int, str]] = ()
     recent: Sequence[RecentContact] = ()
 
@@ -44,6 +45,10 @@ class FakeView:
     def state(self) -> tuple[str, str | None, int] | None:
         """The state as set."""
         return self.held
+
+    def state_since(self) -> int | None:
+        """Since when the state lasts: since its last reason, where nothing else is given."""
+        return self.in_state_since if self.in_state_since is not None or self.held is None else self.held[2]
 
     def waiting(self) -> Sequence[tuple[int, str]]:
         """The waiting contacts as set."""
