@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from schemas.kpis import Kpi
-from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, QUEUE_COLUMNS
+from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from schemas.records import RecordEvent
 from schemas.times import from_ms, iso, to_ms
+from sinks.group_sql import summing
 from sinks.pane_sql import CLEAN, QUARTER_S, Span, of_minutes, of_quarters
 
 if TYPE_CHECKING:
@@ -280,18 +281,14 @@ def log_access(client: Client, viewer: str, subject: str, page: str, detail: str
 
 
 def _columns_of(kpi: Kpi, owner: str) -> tuple[str, ...]:
-    known = (*QUEUE_COLUMNS, *WAITS) if owner == "queue" else AGENT_COLUMNS
-    wanted: list[str] = []
-    for term in kpi.numerator + kpi.denominator:
-        column = term.replace(">", "<=").partition("<=")[0]
-        wanted += [column, f"{column}_waits"] if column != term else [column]
-    return tuple(dict.fromkeys(column for column in wanted if column in known))
+    known = (*QUEUE_COLUMNS, *WAITS) if owner == "queue" else (*AGENT_COLUMNS, *MAPS)
+    wanted = kpi.columns | kpi.counted_waits
+    return tuple(column for column in known if column in wanted)
 
 
 def _days_sql(owner: str, columns: Sequence[str], where: str) -> str:
     """Sums by local day: of quarter hours where these hold everything, of minutes elsewhere."""
     names = ", ".join(columns)
-    sums = ", ".join(f"{'sumForEach' if column in WAITS else 'sum'}({column})" for column in columns)
     span = Span(
         "toDateTime({from:Int64}, 'UTC')",
         "toDateTime({to:Int64}, 'UTC')",
@@ -299,7 +296,8 @@ def _days_sql(owner: str, columns: Sequence[str], where: str) -> str:
     )
     return (
         f"WITH {CLEAN}"
-        f" SELECT '' AS subject, toInt64(toUnixTimestamp(toStartOfDay(at, {{zone:String}}))) AS at_s, {sums}"
+        f" SELECT '' AS subject, toInt64(toUnixTimestamp(toStartOfDay(at, {{zone:String}}))) AS at_s,"
+        f" {summing(columns)}"
         f" FROM (SELECT quarter AS at, {names} FROM {owner}_quarters FINAL WHERE {of_quarters(span)} AND {where}"
         f" UNION ALL SELECT minute AS at, {names} FROM {owner}_minutes FINAL WHERE {of_minutes(span)} AND {where})"
         " GROUP BY subject, at_s ORDER BY subject, at_s"
@@ -307,9 +305,9 @@ def _days_sql(owner: str, columns: Sequence[str], where: str) -> str:
 
 
 def _minutes_sql(owner: str, columns: Sequence[str], subject: str, step: str, where: str) -> str:
-    sums = ", ".join(f"{'sumForEach' if column in WAITS else 'sum'}({column})" for column in columns)
     return (
-        f"SELECT {subject} AS subject, toInt64(toUnixTimestamp({step})) AS at_s, {sums} FROM {owner}_minutes FINAL"
+        f"SELECT {subject} AS subject, toInt64(toUnixTimestamp({step})) AS at_s, {summing(columns)}"
+        f" FROM {owner}_minutes FINAL"
         f" WHERE minute >= toDateTime({{from:Int64}}, 'UTC') AND minute < toDateTime({{to:Int64}}, 'UTC'){where}"
         " GROUP BY subject, at_s ORDER BY subject, at_s"
     )
@@ -325,6 +323,8 @@ def _sums(columns: Sequence[str], values: Sequence[Any]) -> dict[str, int]:
     for column, value in zip(columns, values, strict=True):
         if column in WAITS:
             sums |= zip(WAITS[column], value, strict=False)
+        elif column in MAPS:
+            sums |= {f"{MAPS[column][0]}{key}": amount for key, amount in value.items()}
         else:
             sums[column] = value
     return sums

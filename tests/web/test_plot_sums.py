@@ -1,0 +1,80 @@
+"""The sums behind a plot: each KPI comes out of what is read for it as it does out of all that was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from floorpulse.web.figures import total
+from floorpulse.web.queries import SeriesQuestion, series
+from schemas.kpi_terms import Codes
+from schemas.kpis import KPIS, SERVICE_LEVEL_VARIANTS, Kpi, service_level, value
+from schemas.panes import (
+    ABANDONED_WITHIN,
+    AGENT_COLUMNS,
+    ANSWERED_WITHIN,
+    MAPS,
+    QUEUE_COLUMNS,
+    WAIT_BUCKETS,
+    Sums,
+)
+from schemas.times import DAY_MS, MINUTE_MS
+from tests.sinks.rolling import rolled_up
+
+CODES = Codes(productive=frozenset({"training"}), unpaid=frozenset({"lunch"}), standards_ms={"keying": 60_000})
+KEYS: dict[str, Sequence[str]] = {
+    "away_by_reason": ("lunch", "training", "coffee"),
+    "by_plan": ("W", "We", "B", "P", "W/work", "We/away/coffee", "W/away/training", "B/away/lunch"),
+    "units_by_task": ("keying", "filing"),
+    "ms_by_task": ("keying", "filing"),
+}
+ALL_KPIS = [*KPIS.values(), *map(service_level, SERVICE_LEVEL_VARIANTS)]
+
+
+def of_agent(step: int) -> dict[str, Any]:
+    """A number of its own for each column of an agent's pane, and for each key of its maps."""
+    columns: dict[str, Any] = {column: step * (place + 7) for place, column in enumerate(AGENT_COLUMNS)}
+    return columns | {column: {key: step * (place + 3) for place, key in enumerate(KEYS[column])} for column in MAPS}
+
+
+def of_queue(step: int) -> dict[str, Any]:
+    """A number of its own for each column of a queue's pane, and for each of its waits."""
+    columns: dict[str, Any] = {column: step * (place + 50) for place, column in enumerate(QUEUE_COLUMNS)}
+    waits = [step * (place + 1) for place in range(WAIT_BUCKETS)]
+    return columns | {"answered_waits": waits, "abandoned_waits": waits[::-1]}
+
+
+def sums_of(columns: dict[str, Any]) -> Sums:
+    """A pane as the engine holds it: maps and waits by their prefixes."""
+    sums = {column: amount for column, amount in columns.items() if isinstance(amount, int)}
+    for column, (prefix, _) in MAPS.items():
+        sums |= {f"{prefix}{key}": amount for key, amount in columns.get(column, {}).items()}
+    for column, names in (("answered_waits", ANSWERED_WITHIN), ("abandoned_waits", ABANDONED_WITHIN)):
+        sums |= zip(names, columns.get(column, ()), strict=False)
+    return sums
+
+
+@pytest.mark.parametrize(("zone", "is_rolled"), [("", False), ("UTC", False), ("UTC", True)])
+def test_each_kpi_of_a_plot_is_that_of_all_sums(stored_floor: Any, zone: str, is_rolled: bool) -> None:
+    """What a plot leaves unread, its KPI does not need: by minutes, and by days out of minutes or quarter hours."""
+    start = stored_floor.now_ms - stored_floor.now_ms % DAY_MS - DAY_MS
+    for step in (1, 2):
+        stored_floor.agent_minute("a0412", start + step * MINUTE_MS, **of_agent(step))
+        stored_floor.queue_minute("billing", start + step * MINUTE_MS, **of_queue(step))
+    if is_rolled:
+        rolled_up(stored_floor.client)
+    counted = {
+        "agent": total(sums_of(of_agent(step)) for step in (1, 2)),
+        "queue": total(sums_of(of_queue(step)) for step in (1, 2)),
+    }
+
+    def shown(kpi: Kpi, owner: str) -> float | None:
+        who = {"agent": "a0412", "queue": "billing"}[owner]
+        question = SeriesQuestion(owner, owner, [who], start, start + DAY_MS, zone)
+        return value(kpi, total(row.sums for row in series(stored_floor.client, question, kpi)), codes=CODES)
+
+    read = [(kpi.id, owner, shown(kpi, owner)) for kpi in ALL_KPIS for owner in counted]
+
+    assert read == [(kpi.id, owner, value(kpi, counted[owner], codes=CODES)) for kpi in ALL_KPIS for owner in counted]
