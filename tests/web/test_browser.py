@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -206,6 +207,49 @@ def test_the_keys_move_through_the_inbox(page: Page) -> None:
     page.keyboard.press("?")
 
     expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_a_key_never_acts_on_another_row_than_the_one_in_focus(
+    page: Page, stored_floor: Any, alert: Transition, fired: Callable[..., Transition]
+) -> None:
+    """With one alert open, a on the row of another one opens that one; pressed there again it acknowledges it."""
+    other = fired(stored_floor.now_ms, alert="other", subject="agent:a0388")
+    stored_floor.alert(other)
+    page.goto(f"/alerts/{alert.alert}")
+    row, mine = page.locator(f"#alert-{other.alert} a"), page.locator(f"#alert-{alert.alert}")
+    expect(row).to_be_visible()
+    row.focus()
+
+    page.keyboard.press("a")
+    expect(page).to_have_url(re.compile(f"/alerts/{other.alert}$"))
+    expect(page.locator("#live-words")).to_contain_text("live")
+    page.keyboard.press("a")
+
+    expect(page.locator("#detail")).to_contain_text("lead has it")
+    expect(mine).to_contain_text("nobody has it yet")
+
+
+@pytest.mark.usefixtures("alert")
+def test_a_key_acts_on_the_row_of_what_is_open(page: Page) -> None:
+    """The focus in the list is no hindrance where the row is that of the open alert."""
+    page.goto("/alerts/a1")
+    page.locator("#alert-a1 a").focus()
+
+    page.keyboard.press("a")
+
+    expect(page.locator("#detail")).to_contain_text("lead has it")
+
+
+def test_the_keys_can_be_closed_each_time(page: Page) -> None:
+    """The dialog's button closes it again and again."""
+    page.goto("/")
+    expect(page.locator("#live-words")).to_contain_text("live")
+    close = page.get_by_role("dialog").get_by_role("button")
+
+    for _ in range(2):
+        page.keyboard.press("?")
+        close.click()
+        expect(close).to_be_hidden()
 
 
 def test_a_number_says_what_it_means_on_focus(page: Page) -> None:

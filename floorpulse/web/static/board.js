@@ -165,6 +165,7 @@ function startTheme() {
 function startForms() {
   document.addEventListener("submit", async (event) => {
     const form = event.target;
+    if (form.method === "dialog") return; // sends nothing, and is there to be closed again
     if (!form.matches("form[data-quiet]")) {
       for (const button of form.querySelectorAll("button:not([type=button])")) setTimeout(() => (button.disabled = true));
       return;

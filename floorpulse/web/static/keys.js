@@ -37,9 +37,11 @@ function open() {
   all[current(all)]?.querySelector("a").click();
 }
 
-// The row that has the focus, else the alert that is open.
+// The row that has the focus, else the alert or case that is open. A row of a list has no steps of its own: where it is
+// not the one that is open, it is opened first, so that nobody acts on what they do not see.
 function step(name) {
-  const row = document.activeElement?.closest(".need");
-  const button = row ? row.querySelector(`[data-testid="${name}"]`) : document.querySelector(`#detail [data-step^="${name}_"]`);
-  button?.click();
+  const row = document.activeElement?.closest(".need, .items > .item");
+  if (row?.matches(".need")) row.querySelector(`[data-testid="${name}"]`)?.click();
+  else if (row && row.id !== row.parentElement.dataset.current) row.querySelector("a").click();
+  else document.querySelector(`#detail [data-step^="${name}_"]`)?.click();
 }
