@@ -59,7 +59,7 @@ def alert_page(client: Client, live: Live, alert: str, now_ms: int) -> dict[str,
         "plot": plot_of(client, first, rule, live.registry, live.pulse.clock_ms or now_ms),
         "timeline": sorted([*_rule_steps(steps), *timeline(entries)], key=lambda entry: -entry.at_ms),
         "subject": latest.subject,
-        "typed": {"reason": ""},
+        "typed": {"reason": "", "version": ""},
     }
 
 
@@ -84,11 +84,13 @@ def case_page(client: Client, live: Live, case: str, now_ms: int) -> dict[str, A
 
 
 def typed_plan(view: CaseView) -> dict[str, str]:
-    """The fields of the forms as they begin: the plan as it stands, all else empty."""
+    """The fields of the forms as they begin: the plan as it stands, all else empty; no version is the newest."""
     plan = view.case.plan or {}
-    empty = dict.fromkeys(("shared_notes", "private_notes", "outcome", "note", "text"), "")
+    target = plan.get("target")
+    empty = dict.fromkeys(("shared_notes", "private_notes", "outcome", "note", "text", "version"), "")
     return empty | {
         "goal": str(plan.get("goal", "")),
+        "target": "" if target is None else str(target),
         "actions": "\n".join(plan.get("actions", [])),
         "due": str(plan.get("due", "")),
     }

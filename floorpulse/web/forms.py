@@ -86,6 +86,8 @@ def _answered(site: Site, request: Request, command: Command, page: str, fields:
             return JSONResponse({"message": DONE_WORDS[command.kind]})
         return RedirectResponse(local_path(fields.get("back") or page), 303)
     status = 409 if outcome.status == "refused" else 202
+    if outcome.reason == "stale":  # who was told that it changed may go on from the newest version
+        fields = fields | {"version": ""}
     return _shown(site, request, command_page=page, fields=fields, status=status, text=_refusal(outcome))
 
 
@@ -100,7 +102,11 @@ def _refusal(outcome: Outcome) -> str:
 def _shown(
     site: Site, request: Request, *, command_page: str, fields: dict[str, str], status: int, text: str
 ) -> Response:
-    """The page again with what was typed and why it was not saved; a problem document for a script."""
+    """
+    The page again with what was typed and why it was not saved; a problem document for a script.
+
+    The version that was seen is part of what was typed: what changed since then is not written over unsaid.
+    """
     if wants_json(request):
         if status == 202:
             return JSONResponse({"message": text}, status)

@@ -158,6 +158,72 @@ def test_a_form_without_its_field_names_it(web: TestClient, case: str) -> None:
     assert "Due: expected a date" in answer.text
 
 
+def version_in(page: str, form: str) -> str:
+    """The version that a form of the page is sent with."""
+    found = re.search(rf'data-testid="{form}"><input type="hidden" name="version" value="(\d+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_a_form_that_is_mended_overwrites_nothing_that_came_meanwhile(web: TestClient, case: str) -> None:
+    """It keeps the version that its writer saw: refused as stale, and only then it goes on from the newest."""
+    plan = f"/cases/{case}/plan_case"
+    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
+    web.post(plan, data={"version": "2", "goal": "Theirs", "due": "2030-01-31"})
+
+    wrong = web.post(plan, data={"version": "2", "goal": "Mine", "due": "soon"})
+    mended = web.post(plan, data={"version": version_in(wrong.text, "plan-form"), "goal": "Mine", "due": "2030-01-31"})
+    told = web.post(plan, data={"version": version_in(mended.text, "plan-form"), "goal": "Mine", "due": "2030-01-31"})
+
+    assert (wrong.status_code, mended.status_code, told.status_code) == (422, 409, 303)
+    assert "somebody was quicker" in mended.text
+
+
+def test_an_alert_keeps_the_version_that_was_seen(web: TestClient, transition: Transition) -> None:
+    """A dismissal without its reason is mended on what its writer saw, though somebody has the alert by now."""
+    path = f"/alerts/{transition.alert}"
+    web.post(f"{path}/acknowledge_alert", data={"version": "0"})
+
+    answer = web.post(f"{path}/dismiss_alert", data={"version": "0", "reason": ""})
+
+    assert answer.status_code == 422
+    assert version_in(answer.text, "dismiss-form") == "0"
+
+
+def form_fields(page: str, form: str) -> dict[str, str]:
+    """What a browser would send of a form that nobody touched."""
+    html = page[page.index(f'data-testid="{form}"') :].partition("</form>")[0]
+    inputs: dict[str, str] = dict(re.findall(r'<input[^>]* name="(\w+)"[^>]* value="([^"]*)"', html))
+    return inputs | dict(re.findall(r'<textarea name="(\w+)"[^>]*>([^<]*)</textarea>', html))
+
+
+def test_a_plan_that_is_rewritten_keeps_its_target(web: TestClient, case: str) -> None:
+    """The form holds the whole plan: sent as it stands it changes nothing of it."""
+    plan = {"goal": "Fewer short calls", "target": "0.1", "actions": "listen", "due": "2030-01-31"}
+    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
+    web.post(f"/cases/{case}/plan_case", data={"version": "2", **plan})
+
+    fields = form_fields(web.get(f"/cases/{case}").text, "plan-form")
+    web.post(f"/cases/{case}/plan_case", data=fields)
+
+    assert fields == {"version": "3", **plan}
+    page = web.get(f"/cases/{case}").text
+    assert "target 0.1" in page
+    assert version_in(page, "plan-form") == "4"
+
+
+def test_a_target_that_is_no_number_is_named(web: TestClient, case: str) -> None:
+    """422 with the field in words."""
+    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
+
+    answer = web.post(
+        f"/cases/{case}/plan_case", data={"version": "2", "goal": "Soon", "target": "ten", "due": "2030-01-31"}
+    )
+
+    assert answer.status_code == 422
+    assert "Target: expected a number" in answer.text
+
+
 def test_a_script_gets_a_problem_document(web: TestClient, transition: Transition) -> None:
     """RFC 9457 for a command that the ledger refuses."""
     accept = {"accept": "application/json"}
