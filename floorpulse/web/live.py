@@ -12,7 +12,6 @@ import structlog
 from floorpulse.clock import now_ms
 from floorpulse.web.fragments import AREAS
 from floorpulse.web.poller import Live
-from schemas.registry import DEFAULT_SITE
 
 QUIET_MS = 30_000
 """A live floor that stores nothing for so long is stale: partitions tick each 5 s even when nobody calls."""
@@ -31,7 +30,6 @@ def head_of(live: Live, clock: Literal["wall", "event"]) -> dict[str, Any]:
         "clock": live.pulse.clock_ms if clock == "event" else now,
         "stored": live.pulse.stored_ms,
         "mode": clock,
-        "zone": live.registry.zone(DEFAULT_SITE).key,
         "stale": stale,
         "staleSince": since,
         "alerts": sum(1 for alert in live.alerts if alert.needs_a_person),

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 from floorpulse.clock import now_ms
 from floorpulse.web import queries
 from floorpulse.web.details import alert_page, case_page
+from floorpulse.web.places import site_of_floor
 from floorpulse.web.site import Site, viewer_of
 from floorpulse.web.templating import teams_html
 from schemas.registry import DEFAULT_SITE, Registry
@@ -28,7 +29,7 @@ def page_routes(site: Site) -> APIRouter:
     def board(request: Request) -> Response:
         """The floor board."""
         live = site.poller.live
-        context = {"teams": teams_html(live.published), **_place(live.registry)}
+        context = {"teams": teams_html(live.published), "site": _name_of(live.registry)}
         return site.page(request, "board.html", "board", context, live=live)
 
     @routes.get("/alerts")
@@ -96,7 +97,8 @@ def show_alert(
             return not_found(site, request, "alert", alert)
         if context["subject"].startswith("agent:"):
             queries.log_access(client, viewer_of(request), context["subject"], "alert", alert, now_ms())
-    return site.page(request, "alerts.html", "alerts", _merged(context, extra), status, live=live)
+    merged, subject = _merged(context, extra), context["subject"]
+    return site.page(request, "alerts.html", "alerts", merged, status, live=live, subject=subject)
 
 
 def show_case(
@@ -109,7 +111,8 @@ def show_case(
         if context is None:
             return not_found(site, request, "case", case)
         queries.log_access(client, viewer_of(request), context["subject"], "case", case, now_ms())
-    return site.page(request, "cases.html", "cases", _merged(context, extra), status, live=live)
+    merged, subject = _merged(context, extra), context["subject"]
+    return site.page(request, "cases.html", "cases", merged, status, live=live, subject=subject)
 
 
 def not_found(site: Site, request: Request, what: str, id_: str) -> Response:
@@ -125,8 +128,6 @@ def _merged(context: dict[str, Any], extra: Mapping[str, Any] | None) -> dict[st
     return context | more | {"typed": typed}
 
 
-def _place(registry: Registry) -> dict[str, str]:
-    sites = sorted(registry.sites)
-    name = sites[0] if len(sites) == 1 else next((s for s in sites if s != DEFAULT_SITE), DEFAULT_SITE)
-    words = "Floor" if name == DEFAULT_SITE else f"Floor {name}"
-    return {"site": words, "zone": registry.zone(name).key}
+def _name_of(registry: Registry) -> str:
+    site = site_of_floor(registry)
+    return "Floor" if site == DEFAULT_SITE else f"Floor {site}"

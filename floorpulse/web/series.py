@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from floorpulse.web.figures import total
 from floorpulse.web.formats import kpi_figure, kpi_name, unit_of
+from floorpulse.web.places import zone_of
 from floorpulse.web.queries import AlertRow, MinuteRow
 from schemas.kpi_terms import DEFAULT_LIMITS, Codes, Limits
 from schemas.kpis import DEFAULT_VARIANT, KPIS, Kpi, parts, ratio, service_level
@@ -79,17 +80,6 @@ def contract(kpi: str, subject: str, rule: Mapping[str, Any], registry: Registry
     variant = rule.get("variant") or (goal.variant if goal else DEFAULT_VARIANT)
     limits = goal.limits if goal else DEFAULT_LIMITS
     return service_level(variant), replace(limits, threshold_s=int(rule.get("threshold_s") or limits.threshold_s))
-
-
-def zone_of(subject: str, registry: Registry, at_ms: int) -> ZoneInfo:
-    """The zone in which the subject's days are counted."""
-    kind, _, id_ = subject.partition(":")
-    sites = {
-        "agent": lambda: registry.site_of_agent(id_, at_ms),
-        "queue": lambda: registry.site_of_queue(id_),
-        "team": lambda: registry.site_of_team(id_),
-    }
-    return registry.zone(sites[kind]() if kind in sites else id_)
 
 
 def plot_data(frame: Frame, rows: Sequence[MinuteRow], row: AlertRow, rule: Mapping[str, Any]) -> dict[str, Any]:

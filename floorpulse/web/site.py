@@ -9,7 +9,9 @@ from urllib.parse import quote, unquote
 
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from floorpulse.clock import now_ms
 from floorpulse.web.live import Viewers, head_of
+from floorpulse.web.places import zone_of
 from floorpulse.web.templating import DEFINITIONS, helpers
 
 if TYPE_CHECKING:
@@ -48,18 +50,21 @@ class Site:
         status: int = 200,
         *,
         live: Live | None = None,
+        subject: str = "",
     ) -> HTMLResponse:
         """
         A whole page; `page` names the tab, and with it what is updated live.
 
         `live` is what the context was made of, where that is so: the page is told of all that changed after it.
+        `subject` is whom it is about: its times are in that zone, those of other pages in the floor's.
         """
         live = live or self.poller.live
+        zone = zone_of(subject, live.registry, live.pulse.clock_ms or now_ms()).key
         areas = sorted({"head", page} & {"head", "board", "alerts", "cases"})
         base: dict[str, Any] = {
             "page": page,
             "areas": areas,
-            "head": head_of(live, self.settings.clock),
+            "head": head_of(live, self.settings.clock) | {"zone": zone},
             "stamp": self.viewers.stamp(live),
             "theme": theme_of(request),
             "viewer": viewer_of(request),

@@ -14,7 +14,7 @@ from floorpulse.web.sparkline import bars, line
 from floorpulse.web.trends import STEPS, bar_values, by_subject, steps_of, trend, waiting_trend
 from schemas.kpis import KPIS, Kpi, parts, service_level
 from schemas.panes import Sums
-from schemas.registry import DEFAULT_SITE, Queue, Registry
+from schemas.registry import Queue, Registry
 from schemas.times import MINUTE_MS, day_end, day_of
 
 _STATE_ORDER = ("away", "wrap", "hold", "on_contact", "ringing", "ready", "", "offline")
@@ -135,7 +135,6 @@ class _Floor:
     def __init__(self, rows: FloorRows) -> None:
         self.rows = rows
         self.registry = rows.registry
-        self.zone = rows.registry.zone(DEFAULT_SITE)
         self.agents = [row for row in rows.subjects if row.kind == "agent"]
         self.queues = sorted((row for row in rows.subjects if row.kind == "queue"), key=lambda row: row.id)
         self._windows = {

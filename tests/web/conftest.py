@@ -79,6 +79,10 @@ class StoredFloor:
     now_ms: int
     version: int = 0
 
+    def registry(self, **changed: Any) -> None:
+        """The next revision of the registry: the first one with these parts in place of its own."""
+        store_registry(self.client, Floor.model_validate(FLOOR | changed), "lead", datetime.now(UTC))
+
     def partition(self, clock_ms: int | None = None) -> None:
         """The partition's own row: its clock and that it was stored now."""
         at = from_ms(clock_ms or self.now_ms)

@@ -190,6 +190,23 @@ def test_a_form_stays_open_when_its_case_changes(page: Page, case: str, acknowle
     expect(page.get_by_label("Outcome")).to_be_visible()
 
 
+def test_a_page_keeps_its_zone(
+    page: Page, stored_floor: Any, case: str, acknowledge: Callable[[], None], wait_until: Wait
+) -> None:
+    """What comes live is in the zone of the page's subject too, though the floor is named after another site."""
+    sites = [{"id": site, "timezone": f"Asia/{site.title()}"} for site in ("manila", "tokyo")]
+    people = [{"id": "a0412", "teams": [{"team": "aster"}]}]
+    stored_floor.registry(sites=sites, teams=[{"id": "aster", "site": "tokyo"}], people=people)
+    wait_until(lambda: "Floor manila" in page.request.get("/").text())
+    page.goto(f"/cases/{case}")
+
+    acknowledge()
+    expect(page.get_by_test_id("version")).to_have_text("2")
+
+    taken_on = page.get_by_test_id("timeline").locator("li", has_text="Case acknowledged").locator("time")
+    expect(taken_on).to_have_attribute("title", re.compile("Asia/Tokyo$"))
+
+
 @pytest.mark.usefixtures("alert")
 def test_the_keys_move_through_the_inbox(page: Page) -> None:
     """j to the first alert, o opens it, a acknowledges it, ? shows the keys."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +65,23 @@ def test_the_board_shows_teams_queues_and_states(web: TestClient) -> None:
     assert "away: break" in page
     assert "4:58" in page  # 260 s talk and 38 s wrap
     assert ">50 %</button>" in page  # 30 at once of 50 answered and 10 given up late, by variant 4
+
+
+def test_a_page_names_the_zone_of_its_times(
+    web: TestClient, stored_floor: Any, transition: Transition, case: str, wait_until: Wait
+) -> None:
+    """The board has that of the site it is named after, alert and case that of whom they are about."""
+    sites = [{"id": "main", "timezone": "UTC"}, {"id": "manila", "timezone": "Asia/Manila"}]
+    people = [{"id": "a0412", "teams": [{"team": "tokyo"}]}]
+    tokyo = {"id": "tokyo", "timezone": "Asia/Tokyo"}
+    stored_floor.registry(sites=[*sites, tokyo], teams=[{"id": "tokyo", "site": "tokyo"}], people=people)
+
+    wait_until(lambda: "Floor manila" in web.get("/").text)
+
+    assert '<span class="dim">Asia/Manila</span>' in web.get("/").text
+    pages = ("/", "/alerts", f"/alerts/{transition.alert}", f"/cases/{case}")
+    zones = [json.loads(unescape(web.get(page).text.split('data-head="')[1].split('"')[0]))["zone"] for page in pages]
+    assert zones == ["Asia/Manila", "Asia/Manila", "Asia/Tokyo", "Asia/Tokyo"]
 
 
 def test_every_answer_forbids_scripts_and_styles_from_elsewhere(web: TestClient) -> None:

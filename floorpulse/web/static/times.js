@@ -1,10 +1,11 @@
-// Times on the page: running timers, ages, local times in the floor's zone.
+// Times on the page: running timers, ages, local times in the page's zone.
 let head = { now: Date.now(), clock: Date.now(), mode: "wall", zone: "UTC" };
 let heard = performance.now();
 const formats = new Map();
 
+// The zone is the page's own: what comes live is the same for every page and names none.
 export function setHead(next) {
-  head = { now: next.now, clock: next.clock, mode: next.mode, zone: next.zone };
+  head = { now: next.now, clock: next.clock, mode: next.mode, zone: next.zone ?? head.zone };
   heard = performance.now();
 }
 
