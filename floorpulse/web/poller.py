@@ -23,6 +23,7 @@ from schemas.errors import FloorpulseError
 from schemas.records import RecordEvent
 from schemas.registry import Floor, Registry
 from schemas.times import MINUTE_MS
+from sinks.erasure import keys_of
 from sinks.registry import load_registry
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Poller:
         registry = before.registry
         if not before.polled_ms or pulse.marks != before.pulse.marks:
             registry = load_registry(client)
-            self._read_ledger(client)
+            self._read_ledger(client, registry)
             self._kept.steps = queries.alert_steps(client)
         if not before.polled_ms or pulse != before.pulse:
             self._kept.subjects = queries.subjects(client)
@@ -153,11 +154,13 @@ class Poller:
         self._read_trends(client, clock_ms)
         return self._build(pulse, registry, clock_ms)
 
-    def _read_ledger(self, client: Client) -> None:
-        kept = self._kept
+    def _read_ledger(self, client: Client, registry: Registry) -> None:
+        """What is new; cases of people who were erased go here, as no entry says that theirs were deleted."""
+        kept, gone = self._kept, frozenset(keys_of(registry.erased))
         newest_ms = queries.newest_entry_ms(client)
         for entry in queries.ledger(client, max(0, kept.newest_entry_ms - OVERLAP_MS)):
             kept.entries[entry.stream, entry.sequence] = entry
+        kept.entries = {place: entry for place, entry in kept.entries.items() if place[0] not in gone}
         kept.newest_entry_ms = newest_ms
 
     def _read_trends(self, client: Client, clock_ms: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from html import unescape
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from floorpulse.commands import Outcome
+from floorpulse.erasure import sweep, who, without
 from floorpulse.settings import Settings
 from floorpulse.web import pages
 from floorpulse.web.app import create_web
@@ -21,6 +23,7 @@ from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
 from schemas.errors import Unavailable
 from schemas.records import Command
+from sinks.registry import load_registry, store_registry
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -165,6 +168,23 @@ def test_a_stale_version_is_refused_and_what_was_typed_stays(web: TestClient, ca
     assert answer.status_code == 409
     assert "somebody was quicker" in answer.text
     assert "Mine</textarea>" in answer.text
+
+
+def test_somebody_who_is_erased_is_gone_from_a_web_that_runs(
+    web: TestClient, stored_floor: Any, case: str, wait_until: Wait
+) -> None:
+    """The case with the revision that erases them, the alert with the rows of theirs; nobody has to start it again."""
+    store, now = stored_floor.client, datetime.now(UTC)
+    wait_until(lambda: case in web.get("/cases").text and "Agent a0412" in web.get("/alerts").text)
+    registry = load_registry(store)
+
+    store_registry(store, without(registry.floor, who(store, registry, "a0412", now)), "lead", now)
+    wait_until(lambda: case not in web.get("/cases").text)
+    sweep(store, {"a0412"})
+    wait_until(lambda: "Agent a0412" not in web.get("/alerts").text)
+
+    assert "Agent a0412" not in web.get("/cases").text
+    assert web.get(f"/cases/{case}").status_code == 404
 
 
 def test_a_form_without_its_field_names_it(web: TestClient, case: str) -> None:
