@@ -120,10 +120,10 @@ def _timed_ms(sums: Sums, codes: Codes) -> int:
     return sum(sums[k] for k in timed)
 
 
-_REASON = "splitByChar('/', k, 3)[3]"
-_IS_WORK = f"(splitByChar('/', k, 3)[2] = 'work' OR has({{productive}}, {_REASON}))"
+_REASON = "arrayStringConcat(arraySlice(splitByChar('/', k), 3), '/')"
+_IS_WORK = f"(splitByChar('/', k)[2] = 'work' OR has({{productive}}, {_REASON}))"
 _ADHERENT = f"({_IS_WORK} = startsWith(k, 'W'))"
-_ZONE = "substring(splitByChar('/', k, 3)[1], 2)"
+_ZONE = "substring(splitByChar('/', k)[1], 2)"
 _HELD = "position(k, '/') > 0"
 
 

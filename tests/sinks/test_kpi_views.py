@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas.kpis import KPIS
-from schemas.registry import Alias, Floor, Membership, Person, Queue, Site, Team
+from schemas.registry import Alias, Floor, Membership, Person, Queue, ReasonCode, Site, Team
 from schemas.times import to_ms
 from sinks.kpi_groups import By
 from sinks.kpi_rows import FIGURES, Question, read_kpis
@@ -66,6 +66,18 @@ def test_ratios_are_merged_by_their_sums(client: Client, put_queue: Put) -> None
 
     assert row["service_level"] == pytest.approx(0.896)
     assert row["n"]["service_level"] == 1000
+
+
+@pytest.mark.parametrize(("reason", "adherence"), [("break/1:1", 1.0), ("training", 1.0), ("training/alone", 0.0)])
+def test_a_reason_code_may_have_a_slash(client: Client, put_agent: Put, reason: str, adherence: float) -> None:
+    """What counts is the whole code: one that begins like a productive code is none for that."""
+    codes = [ReasonCode(id="break"), *(ReasonCode(id=name, productive=True) for name in ("break/1:1", "training"))]
+    store_registry(client, Floor(reason_codes=codes), "tests", NOON)
+    put_agent("a1", "2026-03-02T10:00", by_plan={"P": 60_000, "W": 60_000, f"W/away/{reason}": 60_000})
+
+    (row,) = read_kpis(client, on("agent", figures=("adherence", "adherence_graced")))
+
+    assert (row["adherence"], row["adherence_graced"]) == (adherence, adherence)
 
 
 def test_nothing_to_divide_by_is_null(client: Client, put_queue: Put) -> None:

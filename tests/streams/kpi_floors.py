@@ -42,7 +42,7 @@ _MAYBE_QUEUE: Any = st.one_of(st.none(), _QUEUES)
 _SECONDS: Any = st.sampled_from([0.0, 4.0, 5.0, 5.001, 10.0, 10.001, 20.0, 20.001, 59.5, 61.25, 600.0])
 _PARTS: Any = st.sampled_from([0.0, 0.0, 4.0, 10.0, 61.25, 600.0, 14_400.0, 14_400.5, 20_000.0])
 _STATES: Any = st.sampled_from(["ready", "ringing", "on_contact", "hold", "wrap", "away", "away", "away", "offline"])
-_REASONS: Any = st.sampled_from([None, "lunch", "training", "break", "nobody-knows"])
+_REASONS: Any = st.sampled_from([None, "lunch", "training", "break", "break/1:1", "training/alone", "nobody-knows"])
 _STEPS: Any = st.sampled_from(["created", "assigned", "replied", "solved", "reopened", "breached"])
 _ACTIVITIES: Any = st.sampled_from([("work", True, True), ("lunch", False, False), ("break", True, False)])
 _CHANNELS: Any = st.sampled_from(["voice", "chat"])
@@ -98,6 +98,7 @@ def floor_at(dawn: int) -> Floor:
         ],
         reason_codes=[
             ReasonCode(id="break"),
+            ReasonCode(id="break/1:1", productive=True),
             ReasonCode(id="lunch", paid=False),
             ReasonCode(id="training", productive=True),
         ],
@@ -117,6 +118,8 @@ def stories(draw: st.DrawFn, most: int = 20) -> Story:
     for agent in draw(st.sets(st.sampled_from(["a1", "a2"]))):
         shift = draw(_shifts(agent, dawn))
         told.append(Fact(shift, draw(_TOLD), 1))
+        if draw(st.booleans()):
+            told.append(Fact(draw(_aways(agent, to_ms(shift.at))), 0, 1))
         if draw(st.booleans()):
             told.append(Fact(draw(_shifts(agent, dawn, revision=1)), draw(_TOLD), 2))
         if draw(st.booleans()):
@@ -227,6 +230,14 @@ def _shifts(draw: st.DrawFn, agent: str, dawn: int, number: int = 1, revision: i
         at += lasts
     identity: dict[str, Any] = {"source": "wfm", "id": f"shift-{agent}-{number}", "revision": revision}
     return ShiftPlanned(**identity, at=from_ms(start), agent=agent, activities=activities)
+
+
+@st.composite
+def _aways(draw: st.DrawFn, agent: str, at_ms: int) -> StateChanged:
+    """An agent is away from the start of a shift."""
+    return StateChanged(
+        source="acd", id=f"away-{agent}", at=from_ms(at_ms), agent=agent, state="away", reason=draw(_REASONS)
+    )
 
 
 @st.composite
