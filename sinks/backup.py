@@ -33,8 +33,12 @@ _SLICE_S = {"events": 3_600}
 _PANES = {"agent_minutes": "agent", "queue_minutes": "queue"}
 _OF_RECORDS = frozenset({"erased_events", "moved_facts"})
 """Tables that say of each row which record of the log made it."""
-_FIRST = (*_PANES, "revisions")
-"""Panes right after the checkpoints, as few are above them then; revisions before the entries that each stands for."""
+_FIRST = ("rolled_days", *_PANES, "revisions")
+"""
+Rolled days before the quarter hours that each stands for: a day that is rolled up meanwhile is then one to roll again,
+where the other way round it would count by quarter hours that were left out. Panes right after the checkpoints, as few
+are above them then; revisions before the entries that each stands for.
+"""
 _BLOCK = 1024 * 1024
 _BORN = "bitShiftLeft(toUInt64(epoch), 48) + offset"
 

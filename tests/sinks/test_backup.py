@@ -17,12 +17,13 @@ from floorpulse.wiring import clickhouse_client
 from schemas.errors import InputError
 from schemas.topics import EVENTS
 from sinks import backup_files
-from sinks.backup import dump
+from sinks.backup import Progress, dump
 from sinks.backup_files import MANIFEST, Manifest, new_folder, read_manifest, write_manifest, write_parts
 from sinks.backup_load import load
 from sinks.reconcile import reconcile
 from sinks.restore import read_stored
 from sinks.schema import apply_schema
+from tests.sinks.rolling import rolled_up
 from tests.sinks.test_clickhouse_sink import Crash
 from tests.sinks.test_restore import flushed, panes
 from tests.streams.runs import new_engine
@@ -41,10 +42,10 @@ def empty(own_database: Settings) -> Iterator[Client]:
         yield found
 
 
-def backup(client: Client, folder: Path) -> Manifest:
+def backup(client: Client, folder: Path, progress: Progress = lambda _table, _rows: None) -> Manifest:
     """A backup of everything in a folder of its own; read as a restore reads it."""
     with new_folder(folder) as unfinished:
-        dumped = dump(client, unfinished)
+        dumped = dump(client, unfinished, progress)
         about = {"made_at": "now", "database": "d", "clickhouse": "c", "topics": {}, "committed": {}}
         fields = {"marks": dumped.marks, "refolds": dumped.refolds, "tables": dumped.tables}
         write_manifest(unfinished, Manifest(**about, **fields))
@@ -130,6 +131,36 @@ def test_days_that_are_folded_again_are_rolled_up_again(client: Client, empty: C
 
     assert client.query("SELECT count() FROM clean_days").result_rows == [(1,)]
     assert empty.query("SELECT count() FROM clean_days").result_rows == [(0,)]
+
+
+@pytest.mark.parametrize("table", ["agent_minutes", "events"])
+@pytest.mark.parametrize("rolled_before", [False, True])
+def test_days_that_are_rolled_up_meanwhile_lose_nothing(
+    client: Client, empty: Client, tmp_path: Path, table: str, *, rolled_before: bool
+) -> None:
+    """Before or after quarter hours are written, and whether or not the day had older ones."""
+    engine = new_engine(event_clock=False)
+    flushed(client, engine, handled(0, 0.1))
+    if rolled_before:
+        rolled_up(client)
+    flushed(client, engine, handled(1, 0.2))
+
+    def roll_once(written: str, _rows: int) -> None:
+        if written == table:
+            rolled_up(client)
+
+    load(empty, tmp_path / "b", backup(client, tmp_path / "b", roll_once))
+    apply_schema(empty, str(empty.database))
+
+    assert counted(empty) == counted(client) == [2]
+    rolled_up(empty)
+    assert counted(empty) == [2]
+
+
+def counted(client: Client) -> list[int]:
+    """Contacts handled by each agent, as a query says it."""
+    ask = "from = '2026-03-02', to = '2026-03-03', step_s = 0, zone = 'UTC', threshold_s = 20, short_s = 5, only = ''"
+    return [int(row[0]) for row in client.query(f"SELECT handled FROM kpi_agent({ask})").result_rows]
 
 
 def _roll_up(client: Client) -> None:
