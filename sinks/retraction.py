@@ -1,4 +1,4 @@
-"""What takes an ingest back: for each fact of it that counts, the next revision, which is void or what stood before."""
+"""What takes an ingest back: for each fact of it, the next revision, which is void or what stood before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.events import FloorEvent, decode
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_OURS = "ingest = {number:UInt64} AND superseded_by = 0 AND void = 0"
+_OURS = "ingest = {number:UInt64} AND superseded_by = 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +32,25 @@ class Replacement:
 
 def read_replacements(client: Client, number: int) -> list[Replacement]:
     """
-    The replacements of everything of an ingest that counts, in order of time; empty when nothing of it does.
+    The replacements of everything that an ingest says, in order of time; empty when nothing of it holds any more.
 
-    Where the ingest itself had replaced a revision of another source of facts (a live feed, another ingest that was
-    not taken back), that one comes back.
+    Where the ingest itself had replaced or taken back a revision of another source of facts (a live feed, another
+    ingest that was not taken back), that one comes back. What is void and stands on nothing stays as it is.
     """
     before = _before(client, number)
     rows = client.query(
-        f"SELECT source, id, toString(type), revision, payload, content FROM events FINAL WHERE {_OURS}"
-        " ORDER BY at, offset",
+        "SELECT source, id, toString(type), revision, payload, content, void FROM events FINAL"
+        f" WHERE {_OURS} ORDER BY at, offset",
         parameters={"number": number},
     ).result_rows
-    return [_replacement(row, number, before.get(tuple(row[:3]))) for row in rows]
+    found = ((row, before.get(tuple(row[:3]))) for row in rows)
+    return [_replacement(row, number, earlier) for row, earlier in found if not row[6] or _counted(earlier)]
 
 
 def _before(client: Client, number: int) -> dict[tuple[str, ...], Sequence[Any]]:
-    """Fact -> (payload, content, ingest) of the revision that counted before the ingest replaced it."""
+    """Fact -> (payload, content, ingest, void) of the revision that stood before the ingest replaced it."""
     rows = client.query(
-        "SELECT source, id, toString(type), argMax((payload, content, ingest), revision) FROM events FINAL"
+        "SELECT source, id, toString(type), argMax((payload, content, ingest, void), revision) FROM events FINAL"
         " WHERE (source, id, type) IN ("
         f" SELECT source, id, type FROM events FINAL WHERE {_OURS} AND revision > 0)"
         " AND ingest != {number:UInt64}"
@@ -60,10 +61,14 @@ def _before(client: Client, number: int) -> dict[tuple[str, ...], Sequence[Any]]
     return {tuple(row[:3]): row[3] for row in rows}
 
 
+def _counted(before: Sequence[Any] | None) -> bool:
+    return before is not None and not before[3]
+
+
 def _replacement(row: Sequence[Any], number: int, before: Sequence[Any] | None) -> Replacement:
     revision, payload, content, ingest = int(row[3]) + 1, row[4], row[5], number
     if before is not None:
-        payload, content, ingest = before
+        payload, content, ingest, _ = before
     event = decode(payload.encode())
     if is_control(event):
         raise TypeError(f"{event.type} is no event, and stands in events")

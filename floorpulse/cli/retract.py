@@ -35,8 +35,8 @@ def retract(
     """
     Take back every fact of an ingest that counts: the figures are then as if it had never come.
 
-    The facts stay on record, with the revision that took them back. What an ingest had replaced comes back. The same
-    file may be sent again afterwards, and counts again.
+    The facts stay on record, with the revision that took them back. What an ingest had replaced or taken back comes
+    back. The same file may be sent again afterwards, and counts again.
 
     Example: floorpulse retract --ingest 7
     """

@@ -130,6 +130,34 @@ def test_what_an_ingest_had_replaced_comes_back(tell: Tell, take_back: Callable[
     assert talk() == {"a1": 60_000}
 
 
+def test_what_an_ingest_had_taken_back_comes_back(tell: Tell, take_back: Callable[[int], Any], talk: Talk) -> None:
+    """The import voided what the live feed said, at once or after a correction of its own: it counts again, once."""
+    tell((handled(1), LIVE, 7), (handled(2, 30.0), LIVE, 8))
+    tell((handled(1, revision=1, void=True), 1, 7))
+    tell((handled(2, 90.0, revision=1), 1, 9), (handled(2, 90.0, revision=2, void=True), 1, 9))
+    assert talk() == {}
+
+    taken = take_back(1)
+
+    assert [(r.event.id, r.restores, r.event.revision, r.ingest, r.content) for r in taken] == [
+        ("h1", True, 2, LIVE, 7),
+        ("h2", True, 3, LIVE, 8),
+    ]
+    assert talk() == {"a1": 90_000}
+    assert take_back(1) == []
+
+
+def test_what_was_void_without_an_ingest_stays_void(tell: Tell, take_back: Callable[[int], Any], talk: Talk) -> None:
+    """Its own facts that it voided, what a live feed had voided before it, and what stood on a retracted ingest."""
+    tell((handled(1), 1, 1), (handled(1, revision=1, void=True), 1, 1))
+    tell((handled(2), LIVE, 2), (handled(2, revision=1, void=True), LIVE, 2), (handled(2, revision=2, void=True), 1, 2))
+    tell((handled(3), 2, 3), (handled(3, revision=1, void=True), 1, 3))
+    take_back(2)
+
+    assert take_back(1) == []
+    assert talk() == {}
+
+
 def test_what_was_replaced_since_stays(tell: Tell, take_back: Callable[[int], Any], talk: Talk) -> None:
     """A later correction of another source of facts is not the ingest's."""
     tell((handled(1), 1, 1), (handled(1, 90.0, revision=1), LIVE, 2))
