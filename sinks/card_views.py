@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from schemas.kpis import KPIS, sql_value
 from schemas.panes import AGENT_COLUMNS
-from sinks.pane_sql import CLEAN
+from sinks.pane_sql import CLEAN, Span
+from sinks.placement_sql import MINUTES_THAT_MOVE, QUARTERS_THAT_STAY, movers
 
 CARD_KPIS = (
     "aht_s",
@@ -53,8 +54,8 @@ class Card:
         lists = ", ".join(f"groupArray({name})" for name in ("agent", "starts", self.column, "people"))
         return f"(SELECT ({lists}) FROM current_places WHERE has({self.column}, {self.asked})) AS known"
 
-    def rows(self, table: str, at: str, day: str) -> str:
-        """The panes of one table that are meant, with their person."""
+    def rows(self, table: str, at: str, where: str) -> str:
+        """The panes of one table that are meant and fulfil a condition, with their person."""
         place = "indexOf(known.1, toString(agent))"
         then = f"arrayLastIndex(s -> s <= toInt64(toUnixTimestamp({at})) * 1000, known.2[{place}])"
         meant = f"if({place} = 0, {self.unknown}, known.3[{place}][{then}] = {self.asked})"
@@ -62,7 +63,7 @@ class Card:
         return (
             f"SELECT {at} AS at, {person} AS person, {', '.join(CARD_SUMS)}\nFROM {table} FINAL"
             f" WHERE (has(known.1, toString(agent)) OR {self.unknown})"
-            f" AND {at} >= {_FROM} AND {at} < {_TO} AND {day} AND {meant}"
+            f" AND {at} >= {_FROM} AND {at} < {_TO} AND {where} AND {meant}"
         )
 
 
@@ -72,12 +73,13 @@ TEAM_DAY = Card("teams", "{team:String}", "person AS agent", "0")
 
 def card_view(card: Card) -> str:
     """The SELECT of a card."""
-    quarters = card.rows("agent_quarters", "quarter", "toDate(quarter) IN clean.1")
-    minutes = card.rows("agent_minutes", "minute", "toDate(minute) NOT IN clean.1")
+    quarters = card.rows("agent_quarters", "quarter", f"toDate(quarter) IN clean.1 AND {QUARTERS_THAT_STAY}")
+    minutes = card.rows("agent_minutes", "minute", f"(toDate(minute) NOT IN clean.1 OR {MINUTES_THAT_MOVE})")
     name = card.by.rpartition(" AS ")[2]
     figures = ",\n".join(f"    {sql_value(KPIS[kpi])} AS {kpi}" for kpi in CARD_KPIS)
     sums = ", ".join(f"sum(panes.{column}) AS {column}" for column in CARD_SUMS)
     return f"""WITH {CLEAN},
+{movers(Span(_FROM, _TO))},
 {card.known}
 SELECT
     {name},

@@ -200,3 +200,28 @@ def test_cards_agree_with_the_kpi_views(client: Client, put_agent: Put, *, rolle
     assert team == [("a1", 3, 30.0)]
     assert client.query(f"SELECT agent FROM team_day({day}, team='t2')").result_rows == [("a1",)]
     assert client.query(f"SELECT handled FROM agent_card({day}, zone='UTC', agent='a2')").result_rows == [(9,)]
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+def test_a_move_within_a_quarter_hour_parts_the_cards(client: Client, put_agent: Put, *, rolled: bool) -> None:
+    """Each minute counts for the team, and the person, of its start: before and after its day is rolled up."""
+    at = datetime(2026, 3, 2, 12, 7, tzinfo=UTC)
+    moved = [Membership(team="t1", valid_to=at), Membership(team="t2", valid_from=at)]
+    was = Person(id="a2", aliases=[Alias(source="acd", id="7", valid_to=at)])
+    person = Person(id="a1", teams=moved, aliases=[Alias(source="acd", id="7", valid_from=at)])
+    store_registry(client, Floor(teams=[Team(id="t1"), Team(id="t2")], people=[person, was]), "tests", at)
+    for minute, handled in (("12:01", 1), ("12:06", 2), ("12:07", 4), ("12:14", 8)):
+        put_agent("a1", f"2026-03-02T{minute}", handled=handled)
+        put_agent("acd:7", f"2026-03-02T{minute}", handled=handled * 16)
+    if rolled:
+        rolled_up(client)
+    day = "from='2026-03-02', to='2026-03-03'"
+
+    teams = [client.query(f"SELECT handled FROM team_day({day}, team='{team}')").result_rows for team in ("t1", "t2")]
+    people = [
+        client.query(f"SELECT handled FROM agent_card({day}, zone='UTC', agent='{agent}')").result_rows
+        for agent in ("a1", "a2")
+    ]
+
+    assert teams == [[(3,)], [(12 + 192,)]]
+    assert people == [[(15 + 192,)], [(48,)]]
