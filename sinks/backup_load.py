@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.errors import InputError
+from schemas.times import MINUTE_MS, from_ms
 from schemas.topics import EVENTS
 from sinks.backup_files import CHECKPOINTS, Manifest, Part, read_part
 from sinks.late import refolded
+from sinks.rollups import roll_again
 from sinks.rows import AGENT_MINUTES, QUEUE_MINUTES, insert, pane_rows
 from sinks.stored_panes import PaneOf
 
@@ -21,7 +23,6 @@ Progress = Callable[[str, int], None]
 """Told the table and how many of its rows are loaded."""
 
 _REFOLDED_AT_ONCE = 500
-_DAY_MINUTES = 1_440
 _FEEDS = re.compile(r" TO (?:`?\w+`?\.)?`?(\w+)`?")
 
 
@@ -93,17 +94,8 @@ def _refold(client: Client, manifest: Manifest) -> None:
             _write(client, panes)
             panes.clear()
     _write(client, panes)
-    _note_days(client, {minute // _DAY_MINUTES for refold in manifest.refolds for minute in refold.minutes})
-
-
-def _note_days(client: Client, days: set[int]) -> None:
-    """Days of which minutes were folded again: their quarter hours, made of the minutes before, hold no longer."""
-    if days:
-        client.command(
-            "INSERT INTO pane_days (day, first_stored, last_stored, panes)"
-            " SELECT toDate(arrayJoin({days:Array(UInt16)})), now64(3), now64(3), 1",
-            parameters={"days": sorted(days)},
-        )
+    minutes = {minute for refold in manifest.refolds for minute in refold.minutes}
+    roll_again(client, {from_ms(minute * MINUTE_MS).date() for minute in minutes})
 
 
 def _write(client: Client, panes: list[tuple[int, PaneOf]]) -> None:

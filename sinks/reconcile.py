@@ -1,5 +1,6 @@
 """
-The proof that the numbers are right: every stored pane against a fold of the raw events, every offset against a row.
+The proof that the numbers are right: every stored pane against a fold of the raw events, every offset against a row,
+and the quarter hours that stand for minutes against these.
 
 A running floor is compared as of its checkpoints: a pane that a later flush has touched meanwhile is left out.
 """
@@ -8,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from schemas.times import MINUTE_MS, iso
 from schemas.topics import DEAD_LETTERS, EVENTS
 from sinks.marks import Mark, read_marks
 from sinks.raw import current_events
-from sinks.stored_panes import panes_of
+from sinks.rollups import wrong_quarters
+from sinks.stored_panes import KINDS, panes_of
 from streams.core.facts import CellKey
 from streams.core.minutes import Minutes
 from streams.core.panes import Cells, Pane
@@ -41,12 +44,14 @@ class Difference:
     """Something that is not as it must be."""
 
     what: str
-    """`pane`, `offsets`, `rows` or `dead_letters`."""
+    """`pane`, `quarter`, `offsets`, `rows` or `dead_letters`."""
     where: str
     expected: str
     found: str
     place: Place | None = None
     """Of a pane."""
+    day: date | None = None
+    """Of a quarter hour: the UTC day that is to be rolled up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ def reconcile(
         events += len(current)
         differences += _pane_differences(key, fold_all(current, mark.clock_ms).minutes, stored, mark)
         progress(done + 1, len(subjects))
+    differences += _quarter_differences(client, None if len(subjects) == len(found) else chosen)
     return Reconciled(len(subjects), panes, events, differences)
 
 
@@ -127,7 +133,17 @@ def _one(client: Client, sql: str, parameters: dict[str, Any]) -> int:
 
 
 def _subjects(client: Client) -> list[tuple[str, int]]:
-    rows = client.query("SELECT subject, any(partition) FROM events GROUP BY subject ORDER BY subject").result_rows
+    """(subject, partition) of everybody with events or panes; the partition of the events where there are any."""
+    rows = client.query(
+        "SELECT subject, argMin(partition, source) FROM ("
+        "SELECT subject, any(partition) AS partition, 0 AS source FROM events GROUP BY subject UNION ALL "
+        + " UNION ALL ".join(
+            f"SELECT concat('{kind}:', {kind}) AS subject, any(partition) AS partition, 1 AS source"
+            f" FROM {kind}_minutes GROUP BY subject"
+            for kind in KINDS
+        )
+        + ") GROUP BY subject ORDER BY subject"
+    ).result_rows
     return [(str(subject), int(partition)) for subject, partition in rows]
 
 
@@ -148,6 +164,13 @@ def _pane_differences(
             where = f"{key} {iso(minute * MINUTE_MS)} {cell[0] or '-'}/{cell[1] or '-'}"
             place = Place(mark.partition, key, minute)
             yield Difference("pane", where, str(_plain(expected)), str(_plain(found)), place)
+
+
+def _quarter_differences(client: Client, chosen: Collection[str] | None) -> Iterator[Difference]:
+    for wrong in wrong_quarters(client, chosen):
+        where = f"{wrong.subject} {iso(wrong.start_s * 1000)} {wrong.queue or '-'}/{wrong.channel or '-'}"
+        expected, found = (str(side) if side else "none" for side in (wrong.expected, wrong.found))
+        yield Difference("quarter", where, expected, found, day=wrong.day)
 
 
 def _plain(pane: Pane) -> tuple[dict[str, int], list[int]]:

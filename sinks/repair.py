@@ -1,9 +1,9 @@
-"""What to ask of the owners so that wrong panes come right: a refold of their minutes from the raw events."""
+"""What brings wrong panes right: owners fold minutes again from the raw events, days are rolled up again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 
 from schemas.controls import RefoldAsked
 from schemas.times import MINUTE_MS, from_ms
@@ -26,6 +26,11 @@ def refolds(differences: Iterable[Difference], at: datetime) -> list[tuple[int, 
         for (partition, subject), wanted in sorted(minutes.items())
         for first, last in _runs(sorted(wanted))
     ]
+
+
+def days_to_roll(differences: Iterable[Difference]) -> set[date]:
+    """The UTC days whose quarter hours are to be made again from their minutes."""
+    return {difference.day for difference in differences if difference.day is not None}
 
 
 def _ask(subject: str, first: int, last: int, at: datetime) -> RefoldAsked:

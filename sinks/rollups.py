@@ -7,9 +7,10 @@ minutes: so the figures are right at every instant, and rolling a day once more,
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.panes import AGENT_COLUMNS, MAPS, QUEUE_COLUMNS
 from sinks.group_sql import summing
@@ -32,6 +33,21 @@ class Rolled:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongQuarter:
+    """A quarter hour of a day that is read by quarter hours, and is not the sum of its minutes."""
+
+    day: date
+    subject: str
+    start_s: int
+    queue: str
+    channel: str
+    expected: dict[str, str]
+    """What its minutes say of the columns that differ; empty when it has no minutes."""
+    found: dict[str, str]
+    """What it says of them; empty when it is missing."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Panes:
     """One table of minutes and its quarter hours."""
 
@@ -39,11 +55,13 @@ class _Panes:
     sums: tuple[str, ...]
     place: tuple[str, ...]
     """What tells the panes of one instant apart."""
+    of_queue: str
+    """SQL of the queue that a pane of the owner is split by; `''` for none."""
 
 
 _TABLES = (
-    _Panes("agent", (*AGENT_COLUMNS, *MAPS), ("agent", "queue", "channel")),
-    _Panes("queue", (*QUEUE_COLUMNS, *WAITS), ("queue", "channel")),
+    _Panes("agent", (*AGENT_COLUMNS, *MAPS), ("agent", "queue", "channel"), "queue"),
+    _Panes("queue", (*QUEUE_COLUMNS, *WAITS), ("queue", "channel"), "''"),
 )
 
 
@@ -53,6 +71,59 @@ def roll_up(client: Client, settle_ms: int = SETTLE_MS) -> list[Rolled]:
     if rolled:
         _merge(client, [one.day for one in rolled])
     return rolled
+
+
+def roll_again(client: Client, days: Collection[date]) -> None:
+    """Have days rolled up once more: their quarter hours hold no longer, and until then their minutes are read."""
+    if days:
+        client.command(
+            "INSERT INTO pane_days (day, first_stored, last_stored, panes)"
+            " SELECT arrayJoin({days:Array(Date)}), now64(3), now64(3), 1",
+            parameters={"days": sorted(days)},
+        )
+
+
+def wrong_quarters(client: Client, subjects: Collection[str] | None = None) -> list[WrongQuarter]:
+    """
+    The quarter hours that differ from their minutes, on days that are read by them and still have all minutes.
+
+    `subjects`: only of these; None for all. A day to which something comes meanwhile is left out.
+    """
+    before = _read_by_quarters(client)
+    found = [wrong for day in sorted(before) for panes in _TABLES for wrong in _wrong(client, panes, day, subjects)]
+    after = _read_by_quarters(client) if found else {}
+    return [wrong for wrong in found if after.get(wrong.day) == before[wrong.day]]
+
+
+def _read_by_quarters(client: Client) -> dict[date, Any]:
+    """Day -> when it was rolled up."""
+    rows = client.query("SELECT day, rolled_at FROM clean_days WHERE has_minutes").result_rows
+    return {row[0]: row[1] for row in rows}
+
+
+def _wrong(client: Client, panes: _Panes, day: date, subjects: Collection[str] | None) -> Iterator[WrongQuarter]:
+    columns = (*panes.sums, "handle_times_ms", "minutes")
+    for name, start_s, queue, channel, made, stored in _compared(client, panes, day, subjects):
+        expected, found = _that_differ(columns, made, stored)
+        yield WrongQuarter(day, f"{panes.owner}:{name}", int(start_s), queue, channel, expected, found)
+
+
+def _compared(client: Client, panes: _Panes, day: date, subjects: Collection[str] | None) -> Sequence[Sequence[Any]]:
+    if subjects is None:
+        return client.query(_differing(panes, day, "1")).result_rows
+    names = [key.partition(":")[2] for key in subjects if key.startswith(f"{panes.owner}:")]
+    named = f"{panes.owner} IN {{names:Array(String)}}"
+    return client.query(_differing(panes, day, named), parameters={"names": names}).result_rows
+
+
+def _that_differ(
+    columns: Sequence[str], made: Sequence[Sequence[str]], stored: Sequence[Sequence[str]]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """(expected, found) by column of a quarter hour that may be on one side only."""
+    sides = [dict(zip(columns, side[0], strict=True)) if side else {} for side in (made, stored)]
+    names = [name for name in columns if sides[0].get(name) != sides[1].get(name)]
+    expected, found = ({name: side[name] for name in names if name in side} for side in sides)
+    return expected, found
 
 
 def _dirty_days(client: Client, settle_ms: int) -> list[tuple[date, int]]:
@@ -117,14 +188,14 @@ def _kept(panes: _Panes, day: date) -> str:
     return f"SELECT count() FROM ({_lost(panes, day)})"
 
 
-def _quarters(panes: _Panes, day: date) -> str:
-    """The quarter hours of a day as its minutes are now."""
+def _quarters(panes: _Panes, day: date, where: str = "1") -> str:
+    """The quarter hours of a day as its minutes are now; of the panes that fulfil a condition."""
     places = ", ".join(panes.place)
     return f"""SELECT {places}, toStartOfFifteenMinutes(minute) AS quarter,
 {summing(panes.sums, of="panes.")},
     arraySort(groupArrayArray(panes.handle_times_ms)) AS times,
     groupBitOr(bitShiftLeft(toUInt16(1), toMinute(minute) % 15)) AS held_minutes, max(panes.stored_at) AS stored
-FROM (SELECT * FROM {panes.owner}_minutes FINAL WHERE {_within("minute", day)}) AS panes
+FROM (SELECT * FROM {panes.owner}_minutes FINAL WHERE {_within("minute", day)} AND {where}) AS panes
 GROUP BY {places}, quarter"""
 
 
@@ -139,6 +210,24 @@ INNER JOIN (
     FROM {panes.owner}_minutes WHERE {_within("minute", day)} GROUP BY {places}, quarter
 ) AS new USING ({places}, quarter)
 WHERE bitAnd(minutes, bitNot(held_minutes)) != 0"""
+
+
+def _differing(panes: _Panes, day: date, where: str) -> str:
+    """The quarter hours of a day as their minutes are and as they are stored, as texts, where these differ."""
+    places, sums = ", ".join(panes.place), [f"toString({name})" for name in panes.sums]
+    made, stored = (", ".join([*sums, *(f"toString({n})" for n in more)]) for more in (_MADE, _STORED))
+    return f"""SELECT {panes.owner}, toUnixTimestamp(quarter), {panes.of_queue}, toString(channel),
+    groupArrayIf(told, is_made) AS expected, groupArrayIf(told, NOT is_made) AS found
+FROM (
+SELECT {places}, quarter, 1 AS is_made, [{made}] AS told FROM ({_quarters(panes, day, where)})
+UNION ALL
+SELECT {places}, quarter, 0 AS is_made, [{stored}] AS told
+FROM {panes.owner}_quarters FINAL WHERE {_within("quarter", day)} AND {where}
+) GROUP BY {places}, quarter HAVING expected != found ORDER BY {places}, quarter"""
+
+
+_MADE, _STORED = ("times", "held_minutes"), ("handle_times_ms", "minutes")
+"""What both have by different names: the quarter hours that are made, and those that are stored."""
 
 
 def _within(column: str, day: date) -> str:

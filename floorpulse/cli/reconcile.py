@@ -29,10 +29,10 @@ def reconcile(
     data: Data = NO_DATA,
 ) -> None:
     """
-    Compare every stored pane with a fold of the raw events, and every offset with a row.
+    Compare every stored pane with a fold of the raw events, quarter hours with their minutes, every offset with a row.
 
     Prints the differences; exit code 1 when there is any. Run `floorpulse drain` first to compare everything sent.
-    With --repair the workers fold again what differs; what is printed is then what still differs.
+    With --repair the workers fold minutes again and roll days up again; what is printed is then what still differs.
 
     Example: floorpulse reconcile --data .floorpulse
     """
@@ -42,7 +42,7 @@ def reconcile(
     settings = load_settings(data)
     client = clickhouse_client(settings)
     result = _compare(client)
-    if repair and _repair(settings, result.differences):
+    if repair and _repair(settings, client, result.differences):
         result = _compare(client)
     _print(result.differences, form)
     if result.differences:
@@ -64,19 +64,23 @@ def _compare(client: Client) -> Reconciled:
     return result
 
 
-def _repair(settings: Settings, differences: list[Difference]) -> bool:
-    """Ask the owners and wait until they are through; False when there is nothing that they could fold again."""
+def _repair(settings: Settings, client: Client, differences: list[Difference]) -> bool:
+    """Ask for what can be done again, and wait until the owners are through; False when nothing can."""
     from contextlib import closing
 
     from floorpulse.clock import utc_now
     from floorpulse.drain import drain
     from floorpulse.wiring import producer
-    from sinks.repair import refolds
+    from sinks.repair import days_to_roll, refolds
+    from sinks.rollups import roll_again
     from sources.readers.producing import EventProducer
 
-    asked = refolds(differences, utc_now())
+    days, asked = days_to_roll(differences), refolds(differences, utc_now())
+    roll_again(client, days)
+    if days:
+        typer.echo(f"{len(days)} days are rolled up again; until then their minutes are read", err=True)
     if not asked:
-        return False
+        return bool(days)
     with closing(producer(settings)) as sender:
         out = EventProducer(sender)
         for partition, record in asked:

@@ -19,7 +19,7 @@ class WebMetrics:
         self.viewers = Gauge("floorpulse_web_viewers", "Live pages open now.", registry=self.registry)
         self.differences = Gauge(
             "floorpulse_differences",
-            "What the proof found last that is not as it must be: offsets, rows, dead_letters, pane, chain.",
+            "What the proof found last that is not as it must be: offsets, rows, dead_letters, pane, quarter, chain.",
             ("what",),
             registry=self.registry,
         )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PERIOD_S = 600.0
 SUBJECTS = 30
 STREAMS = 200
-KINDS = ("offsets", "rows", "dead_letters", "pane", "chain")
+KINDS = ("offsets", "rows", "dead_letters", "pane", "quarter", "chain")
 
 
 class Proof:
