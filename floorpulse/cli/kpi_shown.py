@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from floorpulse.cli.output import print_json, print_table
+from floorpulse.plain_text import as_text
 from schemas.kpis import KPIS, service_level
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def as_sheet(question: Question, rows: list[dict[str, Any]]) -> bytes:
     sheet.title = "KPIs"
     sheet.append(list(_head(question)))
     for row in rows:
-        sheet.append([_safe(value) for value in _values(question, row)])
+        sheet.append(_values(question, row))
     sheet.freeze_panes = "D2"
     said = book.create_sheet("Definitions")
     for line in (("figure", "what it is"), *definitions(question), ("Zone", question.zone.key)):
@@ -114,13 +115,8 @@ def _head(question: Question) -> tuple[str, ...]:
 
 
 def _values(question: Question, row: dict[str, Any]) -> list[Any]:
-    own = [row[question.by], row["from"], row["to"], *(row[name] for name in question.figures)]
+    own = [as_text(row[question.by]), row["from"], row["to"], *(row[name] for name in question.figures)]
     return own + [row["n"][name] for name in question.ratios]
-
-
-def _safe(value: Any) -> Any:
-    """A text that a sheet would take for a formula is kept as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value
 
 
 def _print_table(question: Question, rows: Sequence[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from floorpulse.plain_text import as_text
 from floorpulse.reports.client import FIGURES, ClientReport, Figures
 from floorpulse.reports.words import contract, definitions, instant, local, names, notes, oddities
 from schemas.kpis import KPIS
@@ -20,12 +21,12 @@ def as_csv(report: ClientReport) -> bytes:
     """Lines that begin with `#` say what the figures are; then a head line, intervals, and totals without times."""
     out = io.StringIO()
     for what, words in _said(report):
-        out.write(f"# {what}: {words}\n")
+        out.write(f"# {_one_cell(what)}: {_one_cell(words)}\n")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_HEAD)
     for queue, from_ms, to_ms, figures in _rows(report):
         bounds = (local(ms, report.asked.zone) if ms else "" for ms in (from_ms, to_ms))
-        writer.writerow([queue, *bounds, *(_cell(figures[name]) for name in FIGURES)])
+        writer.writerow([as_text(queue), *bounds, *(_cell(figures[name]) for name in FIGURES)])
     return out.getvalue().encode("utf-8")
 
 
@@ -42,13 +43,13 @@ def as_xlsx(report: ClientReport) -> bytes:
     for queue, from_ms, to_ms, figures in _rows(report):
         cells = [figures[name] for name in FIGURES]
         if from_ms is None or to_ms is None:
-            totals.append([_text(queue), *cells])
+            totals.append([as_text(queue), *cells])
             continue
         bounds = [instant(ms, report.asked.zone) for ms in (from_ms, to_ms)]
         plain = [bound.replace(tzinfo=None) for bound in bounds]
-        intervals.append([_text(queue), *plain, f"{bounds[0]:%z}", *cells])
+        intervals.append([as_text(queue), *plain, f"{bounds[0]:%z}", *cells])
     for what, words in _said(report):
-        said.append([_text(what), _text(words)])
+        said.append([as_text(what), as_text(words)])
     _dress(intervals, 4)
     _dress(totals, 1)
     said.column_dimensions["A"].width, said.column_dimensions["B"].width = 28, 120
@@ -76,6 +77,11 @@ def _said(report: ClientReport) -> Iterator[tuple[str, str]]:
             yield queue.queue.id, odd
 
 
+def _one_cell(words: str) -> str:
+    """On one line; what follows a comma would be a cell of its own, and is kept as text too."""
+    return ",".join(as_text(part) for part in " ".join(words.split()).split(","))
+
+
 def _cell(figure: float | None) -> str:
     return "" if figure is None else str(figure)
 
@@ -87,11 +93,6 @@ def _append_head(sheet: Any, head: list[str]) -> None:
     for cell in sheet[1]:
         cell.font = Font(bold=True)
     sheet.freeze_panes = "A2"
-
-
-def _text(words: str) -> str:
-    """Text that a spreadsheet does not take for a formula."""
-    return f"'{words}" if words[:1] in {"=", "+", "-", "@"} else words
 
 
 def _dress(sheet: Any, before: int) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,24 @@ def test_a_sheet_has_values_and_definitions(run_on_schema: Run, tmp_path: Path) 
     assert ended.code == 0
     assert [cell.value for cell in book["KPIs"][2]][3:] == [205, 1 / 3, 2, 3]
     assert book["Definitions"]["B3"].value.endswith("T = 20 s, S = 5 s.")
+
+
+def test_an_id_is_never_a_formula(run_on_schema: Run, own_schema: Settings, tmp_path: Path) -> None:
+    """In CSV as in XLSX a queue that begins with = is text, and figures below zero stay numbers."""
+    with closing(clickhouse_client(own_schema)) as client:
+        row = ["=1+1", datetime(2026, 3, 2, 9, tzinfo=UTC), "", 1, 1]
+        names = ["agent", "minute", "queue", "nps_answered", "nps_detractors"]
+        client.insert("agent_minutes", [row], column_names=names)
+    file = tmp_path / "kpis.xlsx"
+    ask = ("kpi", "--by", "agent", *DAY, "--timezone", "UTC", "--kpi", "nps", "--format")
+
+    ended = run_on_schema(*ask, "csv")
+    run_on_schema(*ask, "xlsx", "--output", str(file))
+
+    (shown,) = csv.DictReader(io.StringIO(ended.out))
+    cells = [cell.value for cell in load_workbook(file)["KPIs"][2]]
+    assert (shown["agent"], shown["nps"]) == ("'=1+1", "-100.0")
+    assert (cells[0], cells[3]) == ("'=1+1", -100)
 
 
 @pytest.mark.usefixtures("counted")

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from openpyxl import load_workbook
 
-from floorpulse.reports.client import QueueReport, zone_of
+from floorpulse.reports.client import Asked, ClientReport, Interval, QueueReport, zone_of
+from floorpulse.reports.sheets import as_csv, as_xlsx
 from floorpulse.reports.words import oddities
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
@@ -120,6 +122,21 @@ def test_a_workbook_has_numbers(run_there: Run) -> None:
     assert sheet["J6"].value == 0.5
     words = [row[0].value for row in book["Definitions"].iter_rows()]
     assert {"Time zone", "Attribution", "Counted up to", "Speed of answer", "Service level of sales"} <= set(words)
+
+
+def test_no_id_and_no_name_is_a_formula() -> None:
+    """A queue or client that a spreadsheet would take for one is text, in each cell that its words could begin."""
+    queue = FLOOR.queues[0].model_copy(update={"id": "=1+1,@x"})
+    asked = Asked("acme", 0, 3_600_000, ZoneInfo("UTC"), 1_800)
+    empty = ClientReport(asked, "Acme,=2\n-3", [QueueReport(queue, [Interval(0, 1_800_000, {}, 0)], 0, 0)], 1, 0, 0)
+
+    lines = list(csv.reader(io.StringIO(as_csv(empty).decode())))
+    book = load_workbook(io.BytesIO(as_xlsx(empty)))
+
+    assert ["# Client: Acme", "'=2 -3"] in lines
+    assert "'=1+1,@x" in [line[0] for line in lines]
+    assert [cell for line in lines for cell in line if cell[:1] in {"=", "+", "-", "@"}] == []
+    assert book["Totals"]["A2"].value == "'=1+1,@x"
 
 
 def test_the_day_of_a_client_may_be_in_another_zone(run_there: Run) -> None:
