@@ -90,7 +90,7 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
         letter_limit=settings.letter_limit(),
         step=crash_step(),
     )
-    storage = ClickHouseStorage(lambda: clickhouse_client(settings), config.step)
+    storage = ClickHouseStorage(lambda: clickhouse_client(settings), config.step, settings.retention())
     client = clickhouse_client(settings)
     alerts = ClickHouseAlerts(client, event_clock=config.event_clock)
     recorder = make_recorder(ClickHouseLedgerStore(client), storage.erased, alerts)

@@ -16,7 +16,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError, DataError, Error
 
 from schemas.errors import StopWorker, Unavailable
 from sinks.erasure import erase_owned, keep_places
+from sinks.horizon import NOTHING_LOST, read_horizon
 from sinks.late import late_panes
+from sinks.retention import DEFAULT_RETENTION, Retention
 from sinks.rows import (
     AGENT_MINUTES,
     EVENTS,
@@ -56,10 +58,13 @@ Step = Callable[[str], None]
 class ClickHouseSink:
     """Writes flushes. One client, used by one thread at a time."""
 
-    def __init__(self, client: Client, step: Step = lambda _name: None) -> None:
+    def __init__(
+        self, client: Client, step: Step = lambda _name: None, retention: Retention = DEFAULT_RETENTION
+    ) -> None:
         """`step` is told the name of each point between two writes; tests crash there."""
         self._client = client
         self._step = step
+        self._retention = retention
 
     def write(self, flush: Sequence[Frozen]) -> None:
         """Write flushes of several partitions. Unavailable: try the very same again. StopWorker: never mends."""
@@ -99,8 +104,12 @@ class ClickHouseSink:
             self._step("after_erasure")
 
     def _write_panes(self, flush: Sequence[Frozen]) -> None:
+        is_late = any(frozen.late for frozen in flush)
+        horizon = read_horizon(self._client, self._retention) if is_late else NOTHING_LOST
         agents, queues = pane_rows(
-            (frozen.partition, pane) for frozen in flush for pane in [*frozen.panes, *late_panes(self._client, frozen)]
+            (frozen.partition, pane)
+            for frozen in flush
+            for pane in [*frozen.panes, *late_panes(self._client, frozen, horizon)]
         )
         self._insert(AGENT_MINUTES, agents, time=(1, DAY_S))
         self._insert(QUEUE_MINUTES, queues, time=(1, DAY_S))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from schemas.times import MINUTE_MS
+from sinks.horizon import Horizon
 from sinks.raw import current_events
 from sinks.stored_panes import PaneOf
 from streams.core.facts import CellKey
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-def late_panes(client: Client, frozen: Frozen) -> list[PaneOf]:
-    """The panes of all late minutes of a flush as of its boundary; one that came to nothing is all zero."""
+def late_panes(client: Client, frozen: Frozen, horizon: Horizon) -> list[PaneOf]:
+    """
+    The panes of all late minutes of a flush as of its boundary; one that came to nothing is all zero.
+
+    Without the minutes that may have lost raw events: what stands of them is right, and a fold of the rest is not.
+    """
     mark = frozen.checkpoint
     found: list[PaneOf] = []
     for key in sorted(frozen.late):
-        found += refolded(client, key, frozen.late[key], version_of(frozen.epoch, mark.boundary), mark.clock_ms)
+        minutes = {minute for minute in frozen.late[key] if not horizon.has_lost(minute)}
+        found += refolded(client, key, minutes, version_of(frozen.epoch, mark.boundary), mark.clock_ms)
     return found
 
 

@@ -2,7 +2,8 @@
 The proof that the numbers are right: every stored pane against a fold of the raw events, every offset against a row,
 and the quarter hours that stand for minutes against these.
 
-A running floor is compared as of its checkpoints: a pane that a later flush has touched meanwhile is left out.
+A running floor is compared as of its checkpoints: a pane that a later flush has touched meanwhile is left out, and so
+is one of a minute that may have lost raw events. Once any may have expired, counts of rows prove nothing either.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.times import MINUTE_MS, iso
 from schemas.topics import DEAD_LETTERS, EVENTS
+from sinks.horizon import Horizon, read_horizon
 from sinks.marks import Mark, read_marks
 from sinks.raw import current_events
+from sinks.retention import DEFAULT_RETENTION, Retention
 from sinks.rollups import wrong_quarters
 from sinks.stored_panes import KINDS, panes_of
 from streams.core.facts import CellKey
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 ALL_TIME = (-(2**40), 2**45)
+_EXPIRING = frozenset({"rows", "dead_letters"})
+"""What is counted against rows that expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +67,27 @@ class Reconciled:
     panes: int
     events: int
     differences: list[Difference]
+    left_out: int = 0
+    """Stored panes that were not compared, as raw events of their minutes may have expired."""
+    kept_from_ms: int = 0
+    """From then on raw events are there; 0 where that holds of all time."""
 
 
 def reconcile(
     client: Client,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
     choose: Callable[[list[str]], Collection[str]] = lambda keys: keys,
+    retention: Retention = DEFAULT_RETENTION,
 ) -> Reconciled:
     """Compare everything; `progress` is told (subjects done, all), `choose` may leave subjects out."""
     marks = read_marks(client)
-    differences = [difference for mark in marks.values() for difference in _count_differences(client, mark)]
+    horizon = read_horizon(client, retention)
+    counted = (difference for mark in marks.values() for difference in _count_differences(client, mark))
+    differences = [difference for difference in counted if horizon.is_whole or difference.what not in _EXPIRING]
     found = _subjects(client)
     chosen = set(choose([key for key, _ in found]))
     subjects = [(key, partition) for key, partition in found if key in chosen]
-    panes = events = 0
+    panes = events = left_out = 0
     for done, (key, partition) in enumerate(subjects):
         mark = marks.get(partition)
         if mark is None:
@@ -83,12 +95,15 @@ def reconcile(
             continue
         current = current_events(client, key, *ALL_TIME, mark.limit)
         stored = _stored(client, key)
-        panes += len(stored)
+        old = sum(horizon.has_lost(minute) for minute, _ in stored)
+        panes += len(stored) - old
+        left_out += old
         events += len(current)
-        differences += _pane_differences(key, fold_all(current, mark.clock_ms).minutes, stored, mark)
+        folded = fold_all(current, mark.clock_ms).minutes
+        differences += _pane_differences(key, folded, stored, mark, horizon)
         progress(done + 1, len(subjects))
     differences += _quarter_differences(client, None if len(subjects) == len(found) else chosen)
-    return Reconciled(len(subjects), panes, events, differences)
+    return Reconciled(len(subjects), panes, events, differences, left_out, horizon.kept_from_ms)
 
 
 def _count_differences(client: Client, mark: Mark) -> Iterator[Difference]:
@@ -152,12 +167,12 @@ def _stored(client: Client, key: str) -> dict[tuple[int, CellKey], Pane]:
 
 
 def _pane_differences(
-    key: str, folded: Minutes[Cells, Any], stored: dict[tuple[int, CellKey], Pane], mark: Mark
+    key: str, folded: Minutes[Cells, Any], stored: dict[tuple[int, CellKey], Pane], mark: Mark, horizon: Horizon
 ) -> Iterator[Difference]:
     wanted = {(minute, cell): pane for minute, cells in folded.items() for cell, pane in cells.items()}
     for at in sorted(wanted.keys() | stored.keys()):
         expected, found = wanted.get(at, Pane()), stored.get(at, Pane())
-        if found.version > mark.limit:
+        if found.version > mark.limit or horizon.has_lost(at[0]):
             continue
         if _plain(expected) != _plain(found):
             minute, cell = at

@@ -20,6 +20,7 @@ from sinks.letters import insert_letters
 from sinks.raw import chunks, look_up
 from sinks.registry import RULES_FILE, latest_revision, load_registry, load_rules_text
 from sinks.restore import read_stored, read_subjects
+from sinks.retention import DEFAULT_RETENTION, Retention
 from streams.core.identity import Known
 from streams.core.log import Checkpoint, Frozen, Revision, Stored
 from streams.core.spans import Identity
@@ -31,10 +32,16 @@ if TYPE_CHECKING:
 class ClickHouseStorage:
     """Reads and writes of the worker; its errors say what comes next."""
 
-    def __init__(self, connect: Callable[[], Client], step: Step = lambda _name: None) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        step: Step = lambda _name: None,
+        retention: Retention = DEFAULT_RETENTION,
+    ) -> None:
         """`connect` makes a new client; `step` is told each point between two writes of a flush."""
         self._connect = connect
         self._step = step
+        self._retention = retention
         self._local = threading.local()
         self._revisions: dict[tuple[int, int], Revision] = {}
         self._erased: tuple[int, frozenset[str]] = (0, frozenset())
@@ -70,7 +77,7 @@ class ClickHouseStorage:
     def write(self, flush: Sequence[Frozen]) -> None:
         """Write a flush."""
         with self._client() as client:
-            ClickHouseSink(client, self._step).write(flush)
+            ClickHouseSink(client, self._step, self._retention).write(flush)
 
     def write_letters(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write dead letters: those of people who were erased without their bytes."""

@@ -8,6 +8,7 @@ import typer
 
 from floorpulse.cli.exits import guarded
 from floorpulse.cli.output import NO_DATA, Data, print_json
+from schemas.times import from_ms
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -33,6 +34,7 @@ def reconcile(
 
     Prints the differences; exit code 1 when there is any. Run `floorpulse drain` first to compare everything sent.
     With --repair the workers fold minutes again and roll days up again; what is printed is then what still differs.
+    Minutes whose raw events may have expired are not compared, and nobody folds them again.
 
     Example: floorpulse reconcile --data .floorpulse
     """
@@ -41,15 +43,15 @@ def reconcile(
 
     settings = load_settings(data)
     client = clickhouse_client(settings)
-    result = _compare(client)
+    result = _compare(client, settings)
     if repair and _repair(settings, client, result.differences):
-        result = _compare(client)
+        result = _compare(client, settings)
     _print(result.differences, form)
     if result.differences:
         raise typer.Exit(1)
 
 
-def _compare(client: Client) -> Reconciled:
+def _compare(client: Client, settings: Settings) -> Reconciled:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -58,9 +60,16 @@ def _compare(client: Client) -> Reconciled:
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True) as bar:
         task = bar.add_task("subjects", total=None)
-        result = compare(client, lambda done, total: bar.update(task, completed=done, total=total))
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        result = compare(client, progress, retention=settings.retention())
     compared = f"{result.subjects} subjects, {result.panes} panes, {result.events} events compared"
     errors.print(f"{compared}: {len(result.differences)} differences")
+    if result.left_out:
+        since = f"{from_ms(result.kept_from_ms):%Y-%m-%d %H:%M} UTC"
+        errors.print(f"{result.left_out} panes left out: raw events are kept from {since} on", soft_wrap=True)
     return result
 
 

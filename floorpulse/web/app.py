@@ -28,7 +28,6 @@ from floorpulse.web.quality import quality_routes
 from floorpulse.web.site import Site, problem, wants_json
 from floorpulse.web.templating import templates
 from schemas.errors import FloorpulseError
-from schemas.times import DAY_MS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -56,7 +55,7 @@ def create_web(settings: Settings, client_factory: Callable[[], Client], command
     poller = Poller(client_factory, renderer(env), metrics, settings.clock)
     poller.listen(viewers.tell)
     clients = Clients(client_factory)
-    proof = Proof(client_factory, metrics, settings.retention_events_days * DAY_MS)
+    proof = Proof(client_factory, metrics, settings.retention())
     site = Site(settings, env, poller, viewers, clients, commands, metrics)
 
     @asynccontextmanager

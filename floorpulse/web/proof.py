@@ -19,8 +19,8 @@ from floorpulse.web.metrics import WebMetrics
 from records.core.chain import broken_at
 from records.store.clickhouse import ClickHouseLedgerStore
 from schemas.errors import FloorpulseError
-from schemas.times import DAY_MS
 from sinks.reconcile import reconcile
+from sinks.retention import Retention
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -34,9 +34,9 @@ KINDS = ("offsets", "rows", "dead_letters", "pane", "quarter", "chain")
 class Proof:
     """Compares in a thread of its own, with a client of its own."""
 
-    def __init__(self, client_factory: Callable[[], Client], metrics: WebMetrics, kept_ms: int) -> None:
-        """`kept_ms`: raw events expire then, and no count of rows can be as large as that of the checkpoint."""
-        self._client_factory, self._kept_ms = client_factory, kept_ms
+    def __init__(self, client_factory: Callable[[], Client], metrics: WebMetrics, retention: Retention) -> None:
+        """`retention`: what may have expired by it is not compared."""
+        self._client_factory, self._retention = client_factory, retention
         self._metrics = metrics
         self._client: Client | None = None
         self._turns: Counter[str] = Counter()
@@ -70,11 +70,12 @@ class Proof:
         self._metrics.proved.set(now_ms() / 1000)
 
     def _found(self, client: Client) -> Counter[str]:
-        differences = reconcile(client, choose=lambda keys: self._next("subjects", keys, SUBJECTS)).differences
+        def choose(keys: list[str]) -> list[str]:
+            return self._next("subjects", keys, SUBJECTS)
+
+        differences = reconcile(client, choose=choose, retention=self._retention).differences
         found = Counter(difference.what for difference in differences)
         found["chain"] = self._broken_chains(client)
-        if _oldest_ms(client) < now_ms() - self._kept_ms + DAY_MS:
-            del found["rows"], found["dead_letters"]
         for difference in differences:
             log = structlog.get_logger(__name__)
             log.error("difference_found", what=difference.what, where=difference.where, expected=difference.expected)
@@ -100,12 +101,3 @@ class Proof:
     def _run(self) -> None:
         while not self._stopping.wait(PERIOD_S):
             self.compare()
-
-
-def _oldest_ms(client: Client) -> int:
-    """Broker time of the first record that the checkpoints count; 0 when none counts one."""
-    sql = (
-        "SELECT min(JSONExtractInt(body, 'first_broker') AS first) FROM subjects FINAL"
-        " WHERE kind = 'partition' AND hop = 1 AND first > 0"
-    )
-    return int(client.query(sql).result_rows[0][0])

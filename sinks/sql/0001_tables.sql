@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS events (
 ) ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(at)
 ORDER BY (type, subject, at, source, id, revision)
-TTL toDateTime(stored_at) + INTERVAL {events_days} DAY
+TTL greatest(toDateTime(stored_at), toDateTime(at)) + INTERVAL {events_days} DAY
 COMMENT 'Every accepted revision of every event; events_current is what counts';
 
 CREATE TABLE IF NOT EXISTS agent_minutes (

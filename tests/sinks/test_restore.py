@@ -13,6 +13,7 @@ from schemas.registry import Floor, Registry
 from schemas.times import from_ms
 from schemas.topics import EVENTS
 from sinks.clickhouse import ClickHouseSink
+from sinks.horizon import NOTHING_LOST
 from sinks.late import late_panes
 from sinks.raw import current_events, last_known, look_up
 from sinks.restore import read_stored
@@ -215,7 +216,7 @@ def test_a_late_minute_that_came_to_nothing_is_written_as_zeros(client: Client) 
     ClickHouseSink(client).write([frozen])
 
     assert frozen.late == {"agent:a1": {MINUTE + 1}}
-    assert [pane.sums for _, _, _, pane in late_panes(client, frozen)] == [{}]
+    assert [pane.sums for _, _, _, pane in late_panes(client, frozen, NOTHING_LOST)] == [{}]
     assert client.query("SELECT handled, talk_ms FROM agent_minutes FINAL").result_rows == [(0, 0)]
 
 

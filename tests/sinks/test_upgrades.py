@@ -57,5 +57,5 @@ def test_another_retention_is_set(old: Client) -> None:
     assert list(rows) == [
         ("agent_minutes", "toDateTime(stored_at) + toIntervalDay(20)"),
         ("agent_quarters", "toDateTime(stored_at) + toIntervalMonth(3)"),
-        ("events", "toDateTime(stored_at) + toIntervalDay(10)"),
+        ("events", "greatest(toDateTime(stored_at), toDateTime(at)) + toIntervalDay(10)"),
     ]
