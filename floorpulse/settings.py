@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of floor.events at creation.")
     flush_interval_s: float = Field(0.7, gt=0, le=10, description="Longest time between two flushes.")
     buffer_rows: int = Field(120_000, ge=1_000, description="Rows kept while ClickHouse is away.")
-    retention_events_days: int = Field(35, ge=1, description="Raw events and dead letters are kept so long.")
+    retention_events_days: int = Field(
+        35, ge=3, description="Raw events and dead letters are kept so long; facts are taken up to 2 days less."
+    )
     retention_minutes_days: int = Field(35, ge=2, description="Minutes are kept so long.")
     retention_quarters_months: int = Field(13, ge=1, description="Quarter hours are kept so long.")
     dead_letters_in_a_row: int = Field(100, ge=0, description="So many in a row stop their source; 0: no limit.")

@@ -88,6 +88,7 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
         folder=str(settings.data / "worker"),
         accept_gap=accept_gap,
         letter_limit=settings.letter_limit(),
+        kept_ms=settings.retention().events_ms,
         step=crash_step(),
     )
     storage = ClickHouseStorage(lambda: clickhouse_client(settings), config.step, settings.retention())

@@ -60,7 +60,7 @@ def read_horizon(client: Client, retention: Retention) -> Horizon:
     It lies `REACH_MS` after what has expired by now, as a minute needs what came before it. The first minute of a day
     may be stored hours after its first event: that is within `REACH_MS` too.
     """
-    kept_ms = retention.events_days * DAY_MS
+    kept_ms = retention.events_ms
     sql = (
         "WITH now64(3) - toIntervalMillisecond({young:Int64}) AS old"
         " SELECT toUnixTimestamp64Milli(now64(3)), groupArrayIf(toUInt32(day), first < old),"

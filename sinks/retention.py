@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.times import DAY_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -12,6 +14,11 @@ class Retention:
     events_days: int = 35
     minutes_days: int = 35
     quarters_months: int = 13
+
+    @property
+    def events_ms(self) -> int:
+        """How long raw events are kept."""
+        return self.events_days * DAY_MS
 
 
 DEFAULT_RETENTION = Retention()

@@ -271,7 +271,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was stored'
 ) ENGINE = ReplacingMergeTree(stored_at)
 ORDER BY (topic, partition, offset, origin, reason)
-TTL toDateTime(stored_at) + INTERVAL 35 DAY
+TTL toDateTime(stored_at) + INTERVAL {events_days} DAY
 COMMENT 'What could not be taken, byte for byte, with the reason';
 
 CREATE TABLE IF NOT EXISTS ingests (

@@ -22,6 +22,7 @@ from streams.core.erasing import Erasing
 from streams.core.freezing import SUBJECTS_AT_ONCE, Freezing
 from streams.core.groups_of import GroupSums
 from streams.core.identity import ELSEWHERE, Known, Remembered, newest_of, prior_of, standing
+from streams.core.lateness import KEPT_MS, oldest_taken_ms
 from streams.core.log import (
     Checkpoint,
     EventRow,
@@ -46,9 +47,8 @@ HISTORY_MS = 15 * MINUTE_MS
 REMEMBERED_MS = 2 * HISTORY_MS
 """Ids of older events are not kept in memory: ClickHouse is asked for history in any case."""
 FUTURE_MS = 2 * MINUTE_MS
-"""An event further ahead of its broker time is dead-lettered; a plan may be `RETENTION_MS` ahead."""
-RETENTION_MS = 35 * DAY_MS
-"""Raw events are kept this long after they were stored."""
+"""An event further ahead of its broker time is dead-lettered; a plan may be `PLANNED_MS` ahead."""
+PLANNED_MS = 35 * DAY_MS
 BELOW_ALL = 0
 """Version of a revision that came after a higher one: its row, where it was stored before, stands as it is."""
 
@@ -60,12 +60,22 @@ WAITED = frozenset({"contact_offered", "contact_answered", "contact_abandoned", 
 class PartitionEngine:
     """Folds the records of one partition; see the module."""
 
-    def __init__(self, partition: int, epoch: int, registry: Registry, judge: Judge, *, event_clock: bool) -> None:
-        """Empty: the state before the first record."""
+    def __init__(
+        self,
+        partition: int,
+        epoch: int,
+        registry: Registry,
+        judge: Judge,
+        *,
+        event_clock: bool,
+        kept_ms: int = KEPT_MS,
+    ) -> None:
+        """Empty: the state before the first record. `kept_ms`: how long raw events are kept."""
         self.partition = partition
         self.epoch = epoch
         self.registry = registry
         self.event_clock = event_clock
+        self.kept_ms = kept_ms
         self.subjects: dict[str, Subject] = {}
         self.remembered = Remembered()
         self.boundary = -1
@@ -155,7 +165,7 @@ class PartitionEngine:
             item = self.erasing.unnamed(event, item)
         at = event.at_ms
         is_plan = type(event) is ShiftPlanned
-        if at > item.broker_ms + (RETENTION_MS if is_plan else FUTURE_MS):
+        if at > item.broker_ms + (PLANNED_MS if is_plan else FUTURE_MS):
             self._bury(item, "future", f"at: {event.at.isoformat()} is after the broker's {from_ms(item.broker_ms)}")
             return
         if self.event_clock and not is_plan:
@@ -169,6 +179,9 @@ class PartitionEngine:
             self.duplicates += 1
         elif verdict == "conflict":
             self._bury(item, "conflict", f"id: {event.id} of {event.source} came before with other content")
+        elif known is not None and known.partition != ELSEWHERE and self._is_too_late(known.at_ms, item.broker_ms):
+            replaced = f"{known.revision}, which it replaces, is of {from_ms(known.at_ms).isoformat()}"
+            self._bury(item, "too_late", f"revision: {replaced}: older than the raw events that are kept")
         else:
             self._accept(event, item, known if verdict != "new" else None, is_newest=verdict != "older")
 
@@ -278,7 +291,7 @@ class PartitionEngine:
         self.touched.add(record.subject)
 
     def _is_too_late(self, at: int, broker_ms: int) -> bool:
-        return broker_ms - self.first_broker_ms > RETENTION_MS and at < self.clock - RETENTION_MS
+        return at < oldest_taken_ms(self.clock, broker_ms, self.first_broker_ms, self.kept_ms)
 
     def _bury(self, item: Item, reason: str, detail: str) -> None:
         self.dead += 1

@@ -118,7 +118,12 @@ class Hops:
         body = stored.checkpoint.body if stored else {"registry": 0, "rules": 0}
         revision = self._storage.revision(body["registry"], body["rules"])
         engine = PartitionEngine(
-            partition, epoch, revision.registry, revision.first, event_clock=self._config.event_clock
+            partition,
+            epoch,
+            revision.registry,
+            revision.first,
+            event_clock=self._config.event_clock,
+            kept_ms=self._config.kept_ms,
         )
         if stored is not None:
             engine.load(stored)

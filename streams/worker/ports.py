@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from schemas.letter_limit import USUAL_LIMIT, LetterLimit
 from streams.core.identity import Known
+from streams.core.lateness import KEPT_MS
 from streams.core.log import Checkpoint, Frozen, Revision, Stored
 from streams.core.spans import Identity
 
@@ -60,5 +61,7 @@ class WorkerConfig:
     """Where Faust may keep files of its own."""
     accept_gap: bool = False
     letter_limit: LetterLimit = USUAL_LIMIT
+    kept_ms: int = KEPT_MS
+    """How long raw events are kept."""
     step: Callable[[str], None] = lambda _name: None
     """Told the name of each point between two steps: the fault tests crash there."""

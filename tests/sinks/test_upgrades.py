@@ -53,9 +53,12 @@ def test_another_retention_is_set(old: Client) -> None:
     ttl = (
         "SELECT name, extract(engine_full, 'TTL (.+?) SETTINGS') FROM system.tables WHERE database = currentDatabase()"
     )
-    rows = old.query(f"{ttl} AND name IN ('events', 'agent_minutes', 'agent_quarters') ORDER BY name").result_rows
+    rows = old.query(
+        f"{ttl} AND name IN ('events', 'dead_letters', 'agent_minutes', 'agent_quarters') ORDER BY name"
+    ).result_rows
     assert list(rows) == [
         ("agent_minutes", "toDateTime(stored_at) + toIntervalDay(20)"),
         ("agent_quarters", "toDateTime(stored_at) + toIntervalMonth(3)"),
+        ("dead_letters", "toDateTime(stored_at) + toIntervalDay(10)"),
         ("events", "greatest(toDateTime(stored_at), toDateTime(at)) + toIntervalDay(10)"),
     ]

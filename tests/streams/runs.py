@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from schemas.alerts import Judge, Transition
 from schemas.registry import Floor, Registry
+from streams.core.lateness import KEPT_MS
 from streams.core.log import Contribution, Frozen, Item
 from streams.core.partition import PartitionEngine
 from tests.streams.judges import Busy
@@ -18,10 +19,16 @@ STEPS = ("fold", "freeze", "settle")
 
 
 def new_engine(
-    *, event_clock: bool, registry: Registry | None = None, judge: Judge | None = None, partition: int = 0
+    *,
+    event_clock: bool,
+    registry: Registry | None = None,
+    judge: Judge | None = None,
+    partition: int = 0,
+    kept_ms: int = KEPT_MS,
 ) -> PartitionEngine:
     """An engine that has read nothing."""
-    return PartitionEngine(partition, EPOCH, registry or Registry(Floor()), judge or Busy(), event_clock=event_clock)
+    known, asked = registry or Registry(Floor()), judge or Busy()
+    return PartitionEngine(partition, EPOCH, known, asked, event_clock=event_clock, kept_ms=kept_ms)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from tests.streams.runs import new_engine
 from tests.streams.test_restart import handled
 
 SECOND = 1_000
+DAY_MINUTES = 24 * 60
 
 
 def ticked(offset: int, minute: float) -> Item:
@@ -96,16 +97,48 @@ def test_from_the_future_goes_to_the_dead_letters(ahead_s: int, reasons: list[st
     assert (engine.dead, engine.rows) == (len(reasons), 1 - len(reasons))
 
 
-def test_too_late_is_what_the_raw_events_no_longer_reach() -> None:
-    """After 36 days of log an event of its first day is dead-lettered."""
-    days = 36 * 24 * 60
-    old = handled(1, 0)
-    engine = new_engine(event_clock=False, judge=Notes())
+@pytest.mark.parametrize(
+    ("kept_days", "log_days", "age_days", "reasons"),
+    [
+        (35, 36, 32.9, []),
+        (35, 36, 33, ["too_late"]),
+        (35, 32.9, 300, []),
+        (7, 10, 4.9, []),
+        (7, 10, 5, ["too_late"]),
+        (90, 50, 49, []),
+    ],
+)
+def test_too_late_is_what_the_raw_events_no_longer_reach(
+    kept_days: int, log_days: float, age_days: float, reasons: list[str]
+) -> None:
+    """Two days less than they are kept; while the log is younger than that, history of any age is taken."""
+    now, day = round(log_days * DAY_MINUTES), DAY_MINUTES
+    old = handled(1, now - age_days * day)
+    engine = new_engine(event_clock=False, judge=Notes(), kept_ms=kept_days * day * MINUTE_MS)
     engine.apply(ticked(0, 0))
 
-    engine.apply(Item(1, DAWN + days * MINUTE_MS, old.payload, b"", old.record, content=1))
+    engine.apply(Item(1, DAWN + now * MINUTE_MS, old.payload, b"", old.record, content=1))
 
-    assert [letter.reason for letter in engine.take_outbox().letters] == ["too_late"]
+    assert [letter.reason for letter in engine.take_outbox().letters] == reasons
+
+
+def test_a_correction_is_too_late_as_soon_as_what_it_corrects_is() -> None:
+    """A contact of the first day cannot be taken back, so it must not count today as well."""
+    engine = new_engine(event_clock=False, judge=Notes())
+    first, now = handled(1, 0), 40 * DAY_MINUTES
+    for item in (ticked(0, 0), first._replace(offset=1)):
+        engine.apply(item)
+    known = engine.remembered.get(first.record.identity)  # type: ignore[union-attr]
+    moved = handled(1, now).record.model_copy(update={"revision": 1})  # type: ignore[union-attr]
+
+    engine.apply(Item(2, DAWN + now * MINUTE_MS, b"", b"", moved, content=2, prior=known))
+
+    (letter,) = engine.take_outbox().letters
+    assert (letter.reason, letter.detail) == (
+        "too_late",
+        "revision: 0, which it replaces, is of 2026-03-02T08:00:00+00:00: older than the raw events that are kept",
+    )
+    assert engine.rows == 1
 
 
 def test_the_event_clock_is_that_of_the_events() -> None:

@@ -1,9 +1,10 @@
-"""The groups begin with what they had been given: a stretch of the contributions, read again at a start."""
+"""What a worker begins with: the groups with a stretch of the contributions, read again; engines with the settings."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from kafka.admin import NewTopic
 from schemas.errors import InvalidEvent, Unavailable
 from schemas.registry import Floor as Sites
 from schemas.registry import Registry
-from schemas.topics import CONTRIBUTIONS
+from schemas.times import DAY_MS
+from schemas.topics import CONTRIBUTIONS, EVENTS
 from streams.core.contributions import encode_contributions
 from streams.core.groups import GroupEngine
 from streams.core.log import Checkpoint, Revision
+from streams.core.partition import PartitionEngine
 from streams.worker.hops import Hops
 from streams.worker.reading import values_between
 from tests.streams.judges import Busy
@@ -101,3 +104,27 @@ def test_the_groups_begin_with_the_minutes_that_they_were_given(broken: bytes) -
     assert restored.start == 5
     assert isinstance(restored.engine, GroupEngine)
     assert restored.engine.groups["team:t1"].window(60) == whole.groups["team:t1"].window(60) == {"handled": 4}
+
+
+class Unflushed:
+    """A store that holds nothing yet."""
+
+    def revision(self, registry: int, rules: int) -> Revision:
+        """The empty one."""
+        return Revision(Registry(Sites()), Busy(), Busy())
+
+    def stored(self, partitions: Any, epoch: int) -> dict[int, Any]:
+        """Of no partition."""
+        return {}
+
+
+def test_an_engine_knows_how_long_raw_events_are_kept() -> None:
+    """By the settings of its worker: what is too late depends on it."""
+    config = replace(CONFIG, kept_ms=7 * DAY_MS)
+    store: Any = Unflushed()
+    place = TP(EVENTS, 0)
+
+    engine = Hops(config, store).restored({place: (0, 0)})[place].engine
+
+    assert isinstance(engine, PartitionEngine)
+    assert engine.kept_ms == 7 * DAY_MS

@@ -1,0 +1,23 @@
+"""How old a fact may be: its minutes are folded again from raw events, as long as these are certainly kept."""
+
+from __future__ import annotations
+
+from schemas.times import DAY_MS
+from streams.core.spans import EVER, TTL_MS
+from streams.core.subject import REACH_MS
+
+KEPT_MS = 35 * DAY_MS
+"""Raw events are kept this long after they were stored, unless the settings say otherwise."""
+SPARE_MS = REACH_MS + 2 * TTL_MS
+"""A fact changes minutes up to `TTL_MS` before it, these need what came `REACH_MS` before them, and a flush may be
+written `TTL_MS` after its records came."""
+
+
+def oldest_taken_ms(clock: int, broker_ms: int, first_broker_ms: int, kept_ms: int) -> int:
+    """
+    Facts from before this instant are too late for a partition; `EVER` where none is.
+
+    While its log is young nothing that was stored can have expired, so history of any age is taken.
+    """
+    reach = kept_ms - SPARE_MS
+    return clock - reach if broker_ms - first_broker_ms > reach else EVER
