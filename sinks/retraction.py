@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.controls import is_control
 from schemas.events import FloorEvent, decode
+from schemas.times import HOUR_MS, to_ms
+from sinks.retention import Retention
+from streams.core.lateness import oldest_taken_ms
+from streams.core.spans import EVER
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _OURS = "ingest = {number:UInt64} AND superseded_by = 0"
+
+
+_ON_ITS_WAY_MS = HOUR_MS
+"""What takes a fact back is sent and folded within this, while time goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,30 @@ def read_replacements(client: Client, number: int) -> list[Replacement]:
     ).result_rows
     found = ((row, before.get(tuple(row[:3]))) for row in rows)
     return [_replacement(row, number, earlier) for row, earlier in found if not row[6] or _counted(earlier)]
+
+
+def taken_back_from(client: Client, retention: Retention, now_ms: int, *, event_clock: bool) -> int:
+    """Facts from this instant on can be taken back: the engines find older ones too late. `EVER` while all can be."""
+    rows = client.query(
+        "SELECT toUnixTimestamp64Milli(clock), JSONExtractInt(body, 'first_broker') AS first FROM subjects FINAL"
+        " WHERE kind = 'partition' AND hop = 1 AND first >= 0"
+    ).result_rows
+    bounds = (
+        oldest_taken_ms(int(clock) if event_clock else now_ms, now_ms, int(first), retention.events_ms)
+        for clock, first in rows
+    )
+    oldest = max(bounds, default=EVER)
+    return oldest if oldest == EVER else oldest + _ON_ITS_WAY_MS
+
+
+def oldest_fact_ms(client: Client, number: int, replacements: Sequence[Replacement]) -> int | None:
+    """The time of the oldest fact that taking an ingest back would change; None for none."""
+    if not replacements:
+        return None
+    (row,) = client.query(
+        f"SELECT toUnixTimestamp64Milli(min(at)) FROM events FINAL WHERE {_OURS}", parameters={"number": number}
+    ).result_rows
+    return min(int(row[0]), *(to_ms(replacement.event.at) for replacement in replacements))
 
 
 def _before(client: Client, number: int) -> dict[tuple[str, ...], Sequence[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from floorpulse.cli.exits import guarded
 from floorpulse.cli.output import NO_DATA, Data
 from schemas.errors import InputError
+from schemas.times import from_ms, to_ms
 
 if TYPE_CHECKING:
     from floorpulse.settings import Settings
@@ -36,17 +38,18 @@ def retract(
     Take back every fact of an ingest that counts: the figures are then as if it had never come.
 
     The facts stay on record, with the revision that took them back. What an ingest had replaced or taken back comes
-    back. The same file may be sent again afterwards, and counts again.
+    back. The same file may be sent again afterwards, and counts again. An ingest with facts that are too old for it is
+    refused as a whole.
 
     Example: floorpulse retract --ingest 7
     """
     from contextlib import closing
 
-    from floorpulse.clock import utc_now
+    from floorpulse.clock import now_ms, utc_now
     from floorpulse.drain import drain
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client
-    from sinks.retraction import read_replacements
+    from sinks.retraction import oldest_fact_ms, read_replacements, taken_back_from
     from sources.readers.ingests import Ingests
 
     settings = load_settings(data)
@@ -58,6 +61,10 @@ def retract(
         if not dry_run:
             drain(settings, STORED_WITHIN_S, lambda _topic, _left: None)
         replacements = read_replacements(client, ingest)
+        since = taken_back_from(client, settings.retention(), now_ms(), event_clock=settings.clock == "event")
+        refuse_expired(
+            run, oldest_fact_ms(client, ingest, replacements), since, now_ms() - settings.retention().events_ms
+        )
         typer.echo(told(run, replacements), err=True)
         if dry_run or (run.is_retracted and not replacements):
             return
@@ -66,6 +73,28 @@ def retract(
         _send(settings, replacements)
         ingests.retract(run)
     typer.echo(f"ingest {ingest} is taken back: floorpulse drain waits until the figures say so", err=True)
+
+
+def refuse_expired(run: Ingest, oldest_ms: int | None, since_ms: int, kept_ms: int) -> None:
+    """
+    InputError where not all of an ingest can be taken back: half of it would be neither its figures nor those without.
+
+    `oldest_ms`: its oldest fact; `since_ms`: facts from then on can be taken back; `kept_ms`: what was stored before
+    may have expired, and with it facts of which nothing is known any more.
+    """
+    name = f"ingest {run.number} ({run.file})"
+    if oldest_ms is not None and oldest_ms < since_ms:
+        raise InputError(
+            f"{name}: has facts of {_utc(oldest_ms)}, but facts can be taken back from {_utc(since_ms)} on"
+        )
+    came_ms = to_ms(run.started_at.replace(tzinfo=UTC))  # ClickHouse's client gives it in UTC, without a zone
+    if not run.is_retracted and came_ms < kept_ms:
+        came = f"came at {_utc(came_ms)}, but raw events are kept from {_utc(kept_ms)} on"
+        raise InputError(f"{name}: {came}: what came before can no longer be taken back")
+
+
+def _utc(ms: int) -> str:
+    return f"{from_ms(ms):%Y-%m-%d %H:%M} UTC"
 
 
 def told(run: Ingest, replacements: list[Replacement]) -> str:
