@@ -15,6 +15,7 @@ from floorpulse.cli.query import refusals_in_one_line
 from schemas.errors import InputError
 from schemas.kpis import KPIS, LIVE_KPIS, SERVICE_LEVEL_VARIANTS, service_level
 from schemas.panes import THRESHOLDS_S
+from schemas.times import from_ms
 from schemas.view_kpis import VIEW_KPIS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from schemas.kpis import Variant
     from schemas.registry import Registry, ServiceLevelGoal
     from sinks.explain import Formula
+    from sinks.retention import Retention
     from sinks.scope import Asked, Kind
 
 DIFFERS = 1
@@ -59,7 +61,8 @@ def explain(  # noqa: PLR0913, PLR0917  one argument is one option of the comman
     """
     Show how a figure came about: its definition, its parts, the facts behind it, what does not count and why.
 
-    It is computed again from the raw events, and compared with the stored panes: exit code 1 where they differ.
+    It is computed again from the raw events, and compared with the stored panes: exit code 1 where they differ. A range
+    whose raw events may have expired is refused: `floorpulse kpi` has its figures still.
 
     Example: floorpulse explain aht_s --agent a0412 --from 2026-03-02 --to 2026-03-03
     """
@@ -73,7 +76,8 @@ def explain(  # noqa: PLR0913, PLR0917  one argument is one option of the comman
         _define(kpi, form)
         return
     who = _who(kpi, agent, queue, team)
-    client = clickhouse_client(load_settings(data))
+    settings = load_settings(data)
+    client = clickhouse_client(settings)
     with refusals_in_one_line():
         registry = load_registry(client)
         zone = _zone(registry, timezone)
@@ -81,6 +85,7 @@ def explain(  # noqa: PLR0913, PLR0917  one argument is one option of the comman
         contract = _contract(registry, who)
         formula = _formula(kpi, registry, _variant(variant, contract), _limits(threshold, short, contract))
         _check_known(client, asked, registry)
+        _check_kept(client, asked, settings.retention())
         explanation = read_explanation(client, asked, formula)
     if form is Form.JSON:
         print_json(as_json(explanation, limit))
@@ -88,6 +93,16 @@ def explain(  # noqa: PLR0913, PLR0917  one argument is one option of the comman
         print_explanation(explanation, zone, limit)
     if explanation.disagreements:
         raise typer.Exit(DIFFERS)
+
+
+def _check_kept(client: Client, asked: Asked, retention: Retention) -> None:
+    """A figure made of what is left of the raw events would be wrong, and look like any other."""
+    from sinks.horizon import read_horizon
+
+    horizon = read_horizon(client, retention)
+    if horizon.has_lost_any(asked.from_ms, asked.to_ms):
+        since = f"{from_ms(horizon.kept_from_ms):%Y-%m-%d %H:%M} UTC"
+        raise InputError(f"--from: raw events are kept from {since} on, and figures can be explained from then on only")
 
 
 def _define(kpi: str, form: Form) -> None:

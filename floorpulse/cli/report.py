@@ -56,14 +56,16 @@ def report(  # noqa: PLR0913, PLR0917  one argument is one option of the command
 
     given = zone(zone_name) if zone_name is not None else None
     step_s = report_step(step)
-    store = clickhouse_client(load_settings(data))
+    settings = load_settings(data)
+    store = clickhouse_client(settings)
     with refusals_in_one_line():
         registry = load_registry(store)
         local = given or zone_of(registry, client)
         first, last = read_instant("--from", since, local), read_instant("--to", until, local)
         if last <= first:
             raise InputError(f"--to {until}: expected an instant after --from {since}")
-        found = read_client_report(store, registry, Asked(client, first, last, local, step_s), now_ms())
+        asked = Asked(client, first, last, local, step_s)
+        found = read_client_report(store, registry, asked, now_ms(), settings.retention())
     write_report(file, form, found)
     typer.echo(f"{file}: {len(found.queues)} queues of {found.name}")
 

@@ -16,11 +16,14 @@ from schemas.errors import InputError
 from schemas.kpis import KPIS, parts, ratio, service_level, value
 from schemas.panes import ABANDONED_WITHIN, ANSWERED_WITHIN
 from schemas.registry import Queue, Registry, ServiceLevelGoal
-from schemas.times import from_ms
+from schemas.times import MINUTE_MS, from_ms
+from sinks.horizon import Horizon, read_horizon
+from sinks.retention import DEFAULT_RETENTION, Retention
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+QUARTER_MS = 15 * MINUTE_MS
 COUNTS = ("offered", "answered", "abandoned", "flowed_out")
 FIGURES = (*COUNTS, "in_progress", "service_level", "asa_s", "abandon_rate", "handled", "aht_s")
 """The columns of the report, in their order."""
@@ -49,7 +52,8 @@ class Interval:
     from_ms: int
     to_ms: int
     sums: dict[str, int]
-    in_progress: int
+    in_progress: int | None
+    """None where raw events of it may have expired: single contacts are known by these only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,10 @@ class QueueReport:
 
     queue: Queue
     intervals: list[Interval]
-    never_left: int
-    """Contacts that were offered, and that nobody answered, lost or took out."""
-    never_offered: int
-    """Contacts that left without being offered."""
+    never_left: int | None
+    """Contacts that were offered, and that nobody answered, lost or took out; None as of `Interval.in_progress`."""
+    never_offered: int | None
+    """Contacts that left without being offered; None as well."""
 
     @property
     def total(self) -> Interval:
@@ -87,6 +91,8 @@ class ClientReport:
     made_ms: int
     revision: int
     """Of the registry, whose contracts hold."""
+    kept_from_ms: int = 0
+    """Single contacts are known from then on only; 0 where that is all of the range."""
 
     def total(self) -> Figures:
         """All queues together; the service level pools contacts, each by the contract of its own queue."""
@@ -95,7 +101,7 @@ class ClientReport:
             _contract_parts(total.sums, q.queue.service_level) for total, q in zip(totals, self.queues, strict=True)
         ]
         level = ratio(KPIS["service_level"], sum(top for top, _ in both), sum(bottom for _, bottom in both))
-        waiting = sum(total.in_progress for total in totals)
+        waiting = _sum_of([total.in_progress for total in totals])
         return _figures(Interval(0, 0, added(total.sums for total in totals), waiting), level)
 
 
@@ -116,9 +122,16 @@ def zone_of(registry: Registry, client: str) -> ZoneInfo:
     return ZoneInfo(zones.pop())
 
 
-def read_client_report(client: Client, registry: Registry, asked: Asked, now_ms: int) -> ClientReport:
-    """The report, with every interval that has begun by what is counted. InputError: nothing is counted yet."""
+def read_client_report(
+    client: Client, registry: Registry, asked: Asked, now_ms: int, retention: Retention = DEFAULT_RETENTION
+) -> ClientReport:
+    """
+    The report, with every interval that has begun by what is counted.
+
+    InputError: nothing is counted yet, or it needs minutes that may have expired.
+    """
     queues = queues_of(registry, asked.client)
+    _refuse_expired_minutes(client, asked)
     counted_to = _counted_to(client)
     spans = [span for span in _spans(client, asked) if span[0] < counted_to]
     if not spans:
@@ -126,8 +139,10 @@ def read_client_report(client: Client, registry: Registry, asked: Asked, now_ms:
     ids = [queue.id for queue in queues]
     sums, balance = _sums(client, asked, ids), _balance(client, asked, ids)
     name = next((entry.name for entry in registry.floor.clients if entry.id == asked.client), "") or asked.client
-    reports = [_queue_report(queue, spans, sums, balance) for queue in queues]
-    return ClientReport(asked, name, reports, counted_to, now_ms, registry.revision)
+    horizon = read_horizon(client, retention)
+    reports = [_queue_report(queue, spans, sums, balance, horizon) for queue in queues]
+    kept_from = horizon.kept_from_ms if horizon.has_lost_any(spans[0][0], spans[-1][1]) else 0
+    return ClientReport(asked, name, reports, counted_to, now_ms, registry.revision, kept_from)
 
 
 def added(all_sums: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -144,14 +159,45 @@ def _queue_report(
     spans: list[tuple[int, int]],
     sums: dict[tuple[str, int], dict[str, int]],
     balance: dict[tuple[str, int], tuple[int, int, int]],
+    horizon: Horizon,
 ) -> QueueReport:
-    nobody = (0, 0, 0)
-    intervals = [
-        Interval(start, end, sums.get((queue.id, start), {}), balance.get((queue.id, start), nobody)[0])
-        for start, end in spans
+    nobody, unknown = (0, 0, 0), (None, None, None)
+    single: list[tuple[int | None, ...]] = [
+        unknown if horizon.has_lost_any(*span) else balance.get((queue.id, span[0]), nobody) for span in spans
     ]
-    odd = [balance.get((queue.id, start), nobody) for start, _ in spans]
-    return QueueReport(queue, intervals, sum(row[1] for row in odd), sum(row[2] for row in odd))
+    intervals = [
+        Interval(start, end, sums.get((queue.id, start), {}), row[0])
+        for (start, end), row in zip(spans, single, strict=True)
+    ]
+    return QueueReport(queue, intervals, _sum_of([row[1] for row in single]), _sum_of([row[2] for row in single]))
+
+
+def _sum_of(counts: list[int | None]) -> int | None:
+    """The sum, where all of it is known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _refuse_expired_minutes(client: Client, asked: Asked) -> None:
+    """Quarter hours are kept longer than minutes; what begins or ends within one would count less than there was."""
+    for first, last in _of_minutes(asked):
+        ((days, after_s),) = client.query(
+            "SELECT countIf(day BETWEEN toDate(toDateTime({first:Int64}, 'UTC'))"
+            " AND toDate(toDateTime({last:Int64}, 'UTC'))), toUnixTimestamp(toDateTime(max(day) + 1, 'UTC'))"
+            " FROM clean_days WHERE NOT has_minutes",
+            parameters={"first": first // 1000, "last": last // 1000},
+        ).result_rows
+        if days:
+            since = f"{from_ms(int(after_s) * 1000):%Y-%m-%d %H:%M} UTC"
+            raise InputError(f"--from: minutes are kept from {since} on; before that, expected whole quarter hours")
+
+
+def _of_minutes(asked: Asked) -> list[tuple[int, int]]:
+    """The (first, last) instants of the stretches of a range that are made of minutes, whatever is rolled up."""
+    offset = from_ms(asked.from_ms).astimezone(asked.zone).utcoffset()
+    if asked.step_s * 1000 % QUARTER_MS or (offset and offset.seconds * 1000 % QUARTER_MS):
+        return [(asked.from_ms, asked.to_ms - 1)]
+    return [(edge, edge) for edge in (asked.from_ms, asked.to_ms) if edge % QUARTER_MS]
 
 
 def _contract_parts(sums: dict[str, int], contract: ServiceLevelGoal) -> tuple[int, int]:

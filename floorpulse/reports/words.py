@@ -55,13 +55,22 @@ def notes(report: ClientReport) -> list[tuple[str, str]]:
         ("Counted up to", _freshness(report)),
         ("Attribution", ATTRIBUTION),
         ("Missing values", NOTHING),
+        *_kept(report),
         ("Contracts", f"as the registry holds them in revision {report.revision}"),
         ("Made", f"{local(report.made_ms, asked.zone)} by floorpulse"),
     ]
 
 
+def _kept(report: ClientReport) -> list[tuple[str, str]]:
+    if not report.kept_from_ms:
+        return []
+    since = local(report.kept_from_ms, report.asked.zone)
+    words = "before that, who is in progress is left empty, and what does not add up is not said"
+    return [("Single contacts", f"known from {since} on: {words}")]
+
+
 def oddities(report: QueueReport) -> str:
-    """What does not add up in a queue; empty where everything does."""
+    """What does not add up in a queue; empty where everything does, or where nobody knows any more."""
     said = []
     if report.never_left:
         said.append(f"{report.never_left} offered that were neither answered, abandoned nor flowed out within 12 h")

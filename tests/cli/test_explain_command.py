@@ -127,6 +127,23 @@ def test_a_pane_that_differs_ends_it_with_1(run_on_schema: Run, own_schema: Sett
     assert "floorpulse reconcile --repair" in ended.out
 
 
+@pytest.mark.parametrize(("since", "code"), [("2026-03-02", 2), ("2026-03-04T23:59", 2), ("2026-03-05", 0)])
+def test_a_range_whose_raw_events_may_have_expired_is_refused(
+    run_on_schema: Run, own_schema: Settings, since: str, code: int
+) -> None:
+    """What is left of them would make another figure; from the third day on everything that counts is there."""
+    tell(own_schema)
+    with closing(clickhouse_client(own_schema)) as client:
+        client.command("INSERT INTO pane_days SELECT '2026-03-02', now64(3) - toIntervalDay(36), now64(3), 0")
+        client.command("TRUNCATE TABLE events SYNC")
+
+    ended = run_on_schema("explain", "handled", *WHO, "--from", since, "--to", "2026-03-07", "--format", "json")
+
+    said = "--from: raw events are kept from 2026-03-05 00:00 UTC on, and figures can be explained from then on only\n"
+    assert (ended.code, ended.err) == (code, said if code else "")
+    assert bool(ended.out) == (not code)
+
+
 def test_a_figure_of_a_view_is_defined_and_pointed_to(explain: Run) -> None:
     """It is no sum of panes; nobody needs to be named for a definition."""
     ended = explain("backlog")

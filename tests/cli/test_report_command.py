@@ -25,6 +25,7 @@ from schemas.registry import Registry
 from tests.analyst_floor import FLOOR, put_analyst_floor
 from tests.cli.conftest import point_at
 from tests.conftest import Schemas
+from tests.sinks.rolling import rolled_up
 
 Run = Callable[..., Any]
 MONDAY = ("--client", "acme", "--from", "2026-03-02T09:00", "--to", "2026-03-02T11:00")
@@ -188,8 +189,50 @@ def test_what_does_not_add_up_is_said() -> None:
     """A client can see that contacts are missing from one side; a queue in which all is well says nothing."""
     queue = FLOOR.queues[0]
 
-    assert oddities(QueueReport(queue, [], 0, 0)) == ""
+    assert oddities(QueueReport(queue, [], 0, 0)) == oddities(QueueReport(queue, [], None, None)) == ""
     assert oddities(QueueReport(queue, [], 2, 1)).endswith("within 12 h, 1 that left the queue without being offered.")
+
+
+@pytest.fixture
+def expired(run_on_schema: Run, own_schema: Settings) -> Run:
+    """Runs commands on that floor, 40 days later: its day is rolled up, its events and minutes have expired."""
+    with closing(clickhouse_client(own_schema)) as client:
+        put_analyst_floor(client)
+        client.command("TRUNCATE TABLE pane_days SYNC")
+        for table in ("agent_minutes", "queue_minutes"):
+            client.command(
+                "INSERT INTO pane_days SELECT toDate(minute), now64(3) - toIntervalDay(40),"
+                f" now64(3) - toIntervalDay(40), count() FROM {table} GROUP BY toDate(minute)"
+            )
+        rolled_up(client)
+        for table in ("events", "agent_minutes", "queue_minutes"):
+            client.command(f"TRUNCATE TABLE {table} SYNC")
+    return run_on_schema
+
+
+def test_what_single_contacts_say_is_empty_once_they_have_expired(expired: Run) -> None:
+    """Quarter hours have the counts for a year; who waited, and what did not add up, is not known and is no 0."""
+    text = report(expired, "csv").decode()
+
+    sales, help_ = ([row for row in rows_of(text) if row["queue"] == queue] for queue in ("sales", "help"))
+    assert [row["offered"] for row in sales] == ["4", "2", "0", "0", "6"]
+    assert [row["in_progress"] for row in (*sales, *help_)] == [""] * 10
+    assert rows_of(text)[-1]["in_progress"] == ""
+    assert "# Single contacts: known from 2026-03-06 01:00:00+01:00 on: " in text
+    assert "Does not add up" not in text
+
+
+@pytest.mark.parametrize(
+    "more", [("--step", "10m"), ("--from", "2026-03-02T09:05"), ("--to", "2026-03-02T10:50")], ids=lambda more: more[1]
+)
+def test_what_needs_minutes_that_have_expired_is_refused(expired: Run, more: tuple[str, ...]) -> None:
+    """It would say that there was nothing; quarter hours can still be asked for."""
+    ended = expired("report", *MONDAY, "-o", "r.html", *more)
+
+    assert (ended.code, ended.err) == (
+        2,
+        "--from: minutes are kept from 2026-03-04 00:00 UTC on; before that, expected whole quarter hours\n",
+    )
 
 
 def test_a_client_in_two_zones_must_say_which() -> None:
