@@ -47,6 +47,11 @@ def minute_of(ms: int) -> int:
     return ms // MINUTE_MS
 
 
+def minute_from(ms: int) -> int:
+    """Number of the first minute that begins at an instant or after it."""
+    return -(-ms // MINUTE_MS)
+
+
 def day_of(ms: int, zone: ZoneInfo) -> date:
     """The site day (its local date) that holds an instant."""
     return from_ms(ms).astimezone(zone).date()
@@ -60,7 +65,7 @@ def day_start(day: date, zone: ZoneInfo) -> int:
 def minutes_of_day(minute: int, zone: ZoneInfo) -> tuple[int, int, str]:
     """(first minute, first minute after, ISO date) of the local day that holds a minute."""
     day = day_of(minute * MINUTE_MS, zone)
-    return -(-day_start(day, zone) // MINUTE_MS), -(-day_end(day, zone) // MINUTE_MS), day.isoformat()
+    return minute_from(day_start(day, zone)), minute_from(day_end(day, zone)), day.isoformat()
 
 
 def day_end(day: date, zone: ZoneInfo) -> int:

@@ -17,9 +17,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from schemas.alerts import ALL_NEWS, Judgement, Transition
-from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of, minutes_of_day
+from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_from, minute_of, minutes_of_day
 from streams.core.facts import AGENT_TIME
-from streams.core.panes import RESIDENT_MINUTES
+from streams.core.panes import RESIDENT_MINUTES, add_to
 from streams.core.spans import EVER, NEVER, TTL_MS
 from streams.core.subject import KEPT_DAYS, TO_BE_ASKED, Delta, Subject, expire
 from streams.core.views import SubjectAt, stay_of
@@ -105,7 +105,7 @@ class Clockwork:
         minute = minute_of(self.now)
         if minute >= until:
             site, until_ms = stay_of(subject.key, self._engine.registry, max(minute * MINUTE_MS, 0))
-            subject.site = (site, -(-until_ms // MINUTE_MS))
+            subject.site = (site, minute_from(until_ms))
             subject.today = (0, 0, "")
         return site
 
@@ -332,13 +332,28 @@ class Clockwork:
         if subject.shift_start >= 0 and now < subject.shift_until:
             return
         zone = self._engine.registry.zone(self.site_of(subject))
+        is_told_anew = subject.shift_start >= 0 and subject.shift_until == TO_BE_ASKED
         start, until = self._shift_at(subject, day_of(now, zone), now)
         subject.shift_until = until
         if start != subject.shift_start:
             subject.news = ALL_NEWS
-            subject.shift_start = start
-            first = max(minute_of(start), minute_of(now) - RESIDENT_MINUTES)
-            subject.shift_sums = subject.panes.sums(first, max(subject.panes.newest, first))
+            before, subject.shift_start = subject.shift_start, start
+            if is_told_anew:
+                self._move_shift(subject, before, now)
+            else:
+                first = max(minute_from(start), minute_of(now) - RESIDENT_MINUTES)
+                subject.shift_sums = subject.panes.sums(first, max(subject.panes.newest, first))
+
+    def _move_shift(self, subject: Subject, before: int, now: int) -> None:
+        """
+        Keep the totals of a shift that goes on with another start, but for what lies between the two.
+
+        Of what is no longer resident there, nothing is added or taken away.
+        """
+        low, high = sorted((before, subject.shift_start))
+        oldest = minute_of(now) - RESIDENT_MINUTES
+        between = subject.panes.sums(max(minute_from(low), oldest), minute_from(high) - 1)
+        add_to(subject.shift_sums, between, 1 if subject.shift_start < before else -1)
 
     def _shift_at(self, subject: Subject, day: date, now: int) -> tuple[int, int]:
         """[start, until) of the shift now: by plan, else the site day."""

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from schemas.registry import FOREVER_MS, Registry
-from schemas.times import MINUTE_MS
+from schemas.times import MINUTE_MS, minute_from
 from streams.core.facts import CellKey
 from streams.core.log import Contribution
 from streams.core.minutes import Minutes
@@ -124,7 +124,7 @@ class GroupSums:
             if key.startswith("agent:")
             else FOREVER_MS
         )
-        found = (minute, -(-until // MINUTE_MS), tuple(groups_of(key, cell, minute, self._registry)))
+        found = (minute, minute_from(until), tuple(groups_of(key, cell, minute, self._registry)))
         self._known[key, cell[0]] = found
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.alerts import ALL_NEWS, Look, SubjectKind
-from schemas.times import MINUTE_MS, minute_of
+from schemas.times import MINUTE_MS, minute_from, minute_of
 from streams.core.panes import RESIDENT_MINUTES, add_to
 from streams.core.spans import Change
 from streams.core.subject import Changed, Delta, Subject, merged
@@ -116,7 +116,7 @@ class Spreading:
         if not deltas:
             return
         first, after = self._engine.time.day_known(subject)
-        first = max(first, -(-subject.shift_start // MINUTE_MS))
+        first = max(first, minute_from(subject.shift_start))
         for delta in deltas:
             if not first <= delta.minute < after:
                 break

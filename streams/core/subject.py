@@ -252,7 +252,7 @@ class Subject:
         self.waiting: dict[str, int] = {}
         self.departed: dict[str, int] = {}
         self.shift_start = -1
-        self.shift_until = -1
+        self.shift_until = TO_BE_ASKED
         self.shift_sums: dict[str, int] = {}
         self.pruned_minute = -1
         self.has_ttl = False
@@ -390,7 +390,7 @@ def _put_down(subject: Subject, event: ContactHandled, at: int, since: int) -> N
 
 
 def _planned(subject: Subject, _event: ShiftPlanned, _at: int, _since: int) -> None:
-    subject.shift_until = -1
+    subject.shift_until = TO_BE_ASKED
     subject.plan_due = TO_BE_ASKED
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.controls import InputEnded, Ticked
-from schemas.events import ShiftPlanned, StateChanged
+from schemas.events import ShiftPlanned, StateChanged, encode
 from schemas.registry import Floor, Membership, Person, Registry, Site, Team
 from schemas.times import HOUR_MS, MINUTE_MS, from_ms, to_ms
 from streams.core.log import Item
@@ -246,7 +246,7 @@ def planned(offset: int, told_minute: float, start_minute: float, end_minute: fl
     start, end = (from_ms(DAWN + round(minute * MINUTE_MS)) for minute in (start_minute, end_minute))
     activity = {"activity": "phone", "starts_at": start, "ends_at": end}
     event = ShiftPlanned(source="wfm", id=f"p{offset}", at=start, agent="a1", activities=[activity])  # type: ignore[list-item]
-    return Item(offset, DAWN + round(told_minute * MINUTE_MS), b"{}", b"", event, content=offset)
+    return Item(offset, DAWN + round(told_minute * MINUTE_MS), encode(event), b"", event, content=offset)
 
 
 def shift_of(engine: PartitionEngine) -> tuple[int, int]:
@@ -283,3 +283,43 @@ def test_a_plan_that_comes_during_the_day_holds_at_once() -> None:
         engine.apply(item)
 
     assert shift_of(engine) == (60, 1)
+
+
+def moved(told_minute: float, start_minute: float) -> Item:
+    """The plan of the item 0 in another revision, which begins elsewhere and ends at 17:00."""
+    item = planned(99, told_minute, start_minute, 540)
+    assert isinstance(item.record, ShiftPlanned)
+    return item._replace(record=item.record.model_copy(update={"id": "p0", "revision": 1}))
+
+
+@pytest.mark.parametrize(
+    ("begins", "told", "counted"),
+    [(15, 31, 57), (15, 371, 60), (-30, 31, 60), (310, 371, 55)],
+    ids=["later, soon", "later, long after", "earlier", "within the last 90 minutes"],
+)
+def test_a_shift_that_is_moved_while_it_lasts_keeps_its_totals(begins: float, told: float, counted: int) -> None:
+    """
+    What lies between the two starts is added or taken away, as far as it is resident: 90 minutes.
+
+    minute   0             15         31                      371
+    plan     work to 540   begins here instead, told at 31    or told at 371
+    calls    at 1, 7, 13   19, 25 ... one each six minutes ... 355
+    """
+    engine = new_engine(event_clock=False, judge=Notes())
+    calls = [handled(10 + number, 1 + 6 * number) for number in range(60)]
+    items = sorted([planned(0, -40, 0, 540), moved(told, begins), *calls], key=lambda item: item.broker_ms)
+
+    for item in items:
+        engine.apply(item)
+
+    assert shift_of(engine) == (begins, counted)
+
+
+def test_a_shift_that_is_told_while_it_lasts_has_what_came_before() -> None:
+    """Until then it was the site day, in which nothing came before the shift."""
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    for item in (*(handled(number, 1 + 6 * number) for number in range(60)), planned(99, 371, 0, 540)):
+        engine.apply(item)
+
+    assert shift_of(engine) == (0, 60)
