@@ -167,11 +167,11 @@ def test_trap_e_the_content_hash_is_the_vendors_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "waited"), [("101", (1.0, 0.0)), ("100", (0.0, 0.0)), ("99", (0.0, 1.0)), ("98", (0.0, 2.0))]
+    ("ends", "waited"), [("201", (1.0, 0.0)), ("200", (0.0, 0.0)), ("199", (0.0, 1.0)), ("198", (0.0, 2.0))]
 )
 def test_trap_e_a_wait_that_ended_before_it_began_is_clamped(ends: str, waited: tuple[float, float]) -> None:
     """(wait, clamped) of a call that gave up in a line without its waiting time."""
-    log = f"100|c1|q|NONE|ENTERQUEUE||5550|1\n{ends}|c1|q|NONE|ABANDON|1|1\n"
+    log = f"1366720200|c1|q|NONE|ENTERQUEUE||5550|1\n1366720{ends}|c1|q|NONE|ABANDON|1|1\n"
 
     (left,) = (e for e in events(QueueLogParser(nobody).parse(lines(log))) if isinstance(e, ContactAbandoned))
 
@@ -181,13 +181,16 @@ def test_trap_e_a_wait_that_ended_before_it_began_is_clamped(ends: str, waited: 
 def test_trap_e_a_longer_negative_wait_is_refused_with_its_reason() -> None:
     """Three seconds are no difference of clocks: the line is set aside, and a restart with it keeps what is open."""
     parser = QueueLogParser(nobody)
-    log = "100|c1|q|NONE|ENTERQUEUE||5550|1\n97|c1|q|NONE|ABANDON|1|1\n97|NONE|NONE|NONE|QUEUESTART|\n"
+    log = "".join(
+        f"1366720{line}\n"
+        for line in ("200|c1|q|NONE|ENTERQUEUE||5550|1", "197|c1|q|NONE|ABANDON|1|1", "197|NONE|NONE|NONE|QUEUESTART|")
+    )
 
     refused = [found for found in parser.parse(lines(log)) if isinstance(found, Rejected)]
 
     assert [found.text for found in refused] == [
-        "time: expected at most 2 s before what it ends, 100, found '97'",
-        "time: expected at most 2 s before what it ends, 100, found '97'",
+        "time: expected at most 2 s before what it ends, 1366720200, found '1366720197'",
+        "time: expected at most 2 s before what it ends, 1366720200, found '1366720197'",
     ]
     assert list(parser.memory.waiting) == ["c1|q"]
 
