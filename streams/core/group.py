@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from pydantic_core import from_json, to_json
 
 from schemas.alerts import Look, RuleState
@@ -27,7 +30,9 @@ class Group:
         self.lengths = tuple(sorted(lengths))
         """Lengths of the windows, minutes."""
         self.has_moved = True
-        """Whether the sums of a window changed since the group was judged."""
+        """Whether the sums of a window, or the rules, changed since the group was judged."""
+        self.due: int | None = None
+        """The next instant at which a rule asked to be judged; None: none did."""
         self.today = (0, 0, "")
         """(first minute, first minute after, ISO date) of the site day that was asked for last."""
         self.days: dict[str, dict[str, int]] = {}
@@ -42,10 +47,13 @@ class Group:
         """True while a rule that is not one over days is pending or firing."""
         return any(state.state != "inactive" and not state.judged_day for state in self.states.values())
 
-    @property
-    def is_active(self) -> bool:
-        """True while a window may hold something or a rule is pending or firing."""
-        return self.is_live or self.panes.newest > self.last - self.lengths[-1]
+    def is_active(self, minute: int) -> bool:
+        """True while a window that ends with a minute may hold something, or did one before, or a rule is live."""
+        return self.is_live or self.panes.newest >= minute - self.lengths[-1]
+
+    def is_due(self, now: int) -> bool:
+        """True when the instant that a rule asked for has come."""
+        return self.due is not None and self.due <= now
 
     def slide(self, last: int) -> None:
         """Let the windows end with a later minute."""
@@ -85,7 +93,7 @@ class Group:
                 if sums != _NOTHING:
                     together[minute] = (*together.get(minute, ()), sums)
         self.panes.minutes.asleep = together
-        self.panes.newest = max(together, default=self.panes.newest)
+        self.panes.newest = max((self.panes.newest, *together))
 
     def evict(self, horizon: int) -> None:
         """Forget minutes before the horizon, and let the older ones after it rest."""
@@ -93,6 +101,24 @@ class Group:
             given.settle(horizon, horizon + RESTING_MINUTES)
         self.panes.dirty.clear()  # what a group sums is written by its windows alone
         self.panes.evict(horizon)
+
+    def dump(self) -> dict[str, Any]:
+        """The small state as JSON values of its own, as it is now: everything but the minutes."""
+        return {
+            "days": {day: dict(sums) for day, sums in self.days.items()},
+            "rules": {rule: asdict(state) for rule, state in self.states.items()},
+            "moved": self.has_moved,
+            "due": self.due,
+            "newest": self.panes.newest,
+        }
+
+    def load(self, data: dict[str, Any]) -> None:
+        """Set the small state from `dump`."""
+        self.days = data["days"]
+        self.states = {rule: RuleState(**state) for rule, state in data["rules"].items()}
+        self.has_moved = data.get("moved", True)  # of a body from before these were kept: it is judged at once
+        self.due = data.get("due")
+        self.panes.newest = data.get("newest", -1)
 
 
 _NOTHING = b"{}"

@@ -7,17 +7,20 @@ later ones: so the groups' alerts are a function of what the partitions' logs ho
 
     partition 0   m1 m2 m3          m3 of partition 0 waits
     partition 1   m1 m2             judged: m1, m2
+
+A minute judges a group whose sums or rules changed, whose site day begins, that has a live rule, or for which an
+instant has come that a rule asked for. What tells that is in the group's body, so that a restart brings nobody's turn
+forward.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import asdict
 from datetime import date, timedelta
 
 from pydantic_core import from_json
 
-from schemas.alerts import Judge, Judgement, RuleState, Transition
+from schemas.alerts import Judge, Judgement, Transition
 from schemas.errors import InvalidEvent
 from schemas.registry import Registry
 from schemas.times import MINUTE_MS, day_end, day_of, day_start, minutes_of_day
@@ -117,6 +120,7 @@ class GroupEngine:
             group.panes.looked.clear()
             group.today = (0, 0, "")
             group.has_moved = True
+        self.touched.update(self.groups)
 
     def replay(self, offset: int, contributions: list[PackedContribution]) -> None:
         """Take contributions from before the checkpoint: fills the minutes without judging again."""
@@ -140,16 +144,16 @@ class GroupEngine:
         self._again.clear()
         for group in self.groups.values():
             group.last = max(self.judged, 0)
-            group.has_moved = True
         self._evict(self.judged - RESIDENT_MINUTES)
 
     def _next_minute(self, ready: int) -> int:
         """The next minute that needs judging: while nothing is active, time jumps."""
         following = self.judged + 1
-        if self.judged < 0 or not any(group.is_active for group in self.groups.values()):
+        if self.judged < 0 or not any(group.is_active(following) for group in self.groups.values()):
             marks = [c.mark for queue in self.pending.values() if (c := _first_with_sums(queue)) is not None]
             closings = [due // MINUTE_MS - 1 for due, _ in self.closing.values()]
-            following = max(following, min([*marks, *closings, ready]))
+            dues = [-(-group.due // MINUTE_MS) - 1 for group in self.groups.values() if group.due is not None]
+            following = max(following, min([*marks, *closings, *dues, ready]))
         return min(following, ready)
 
     def _judge_minute(self, minute: int) -> None:
@@ -163,17 +167,24 @@ class GroupEngine:
             self._schedule_closings()
         for site in sorted(site for site, (due, _) in self.closing.items() if due <= now):
             self._close_day(site, now)
-        for key in sorted(key for key, group in self.groups.items() if group.is_active):
+        for key in sorted(key for key, group in self.groups.items() if group.is_active(minute) or group.is_due(now)):
             group = self.groups[key]
-            group.slide(minute)
-            if group.has_moved or group.is_live:
+            self._slide(group, minute)
+            if group.has_moved or group.is_live or group.is_due(now):
                 self._judge(group, now)
         self._evict(minute - RESIDENT_MINUTES)
+
+    def _slide(self, group: Group, minute: int) -> None:
+        """Let the windows end with a later minute; the sums of a site day that begins with it are others."""
+        group.slide(minute)
+        group.has_moved |= self._today(group, minute)[0] == minute
 
     def _judge(self, group: Group, now: int) -> None:
         group.has_moved = False
         view = GroupAt(group, self.registry, now)
-        self._note(self.judge.judge(view, group.states, now))
+        judgement = self.judge.judge(view, group.states, now)
+        group.due = judgement.due_ms
+        self._note(judgement)
         self.touched.add(group.key)
 
     def _note(self, judgement: Judgement) -> None:
@@ -189,7 +200,7 @@ class GroupEngine:
                 difference = group.set_part(minute, contribution.partition, sums)
                 if difference:
                     has_changed = True
-                    add_to(group.days.setdefault(self._day_of(group, minute), {}), difference)
+                    add_to(group.days.setdefault(self._today(group, minute)[2], {}), difference)
             if has_changed:
                 self.touched.add(key)
 
@@ -204,12 +215,13 @@ class GroupEngine:
         asked = {window.minutes for window in self.judge.windows(kind) if window.kind == "rolling"}  # type: ignore[arg-type]
         return asked | set(STANDARD_WINDOWS)
 
-    def _day_of(self, group: Group, minute: int) -> str:
+    def _today(self, group: Group, minute: int) -> tuple[int, int, str]:
+        """(first minute, first minute after, ISO date) of the site day that holds a minute."""
         first, after, _ = group.today
         if not first <= minute < after:
             zone = self.registry.zone(site_of(group.key, self.registry, minute * MINUTE_MS))
             group.today = minutes_of_day(minute, zone)
-        return group.today[2]
+        return group.today
 
     def _close_day(self, site: str, now: int) -> None:
         _, day = self.closing[site]
@@ -252,9 +264,7 @@ class GroupEngine:
         for key in sorted(self.touched):
             group = self.groups[key]
             site = site_of(key, self.registry, self.clock)
-            days = {day: dict(sums) for day, sums in group.days.items()}
-            body = {"days": days, "rules": {rule: asdict(state) for rule, state in group.states.items()}}
-            subjects.append(SubjectRow(key, group.kind, site=site, body=body))
+            subjects.append(SubjectRow(key, group.kind, site=site, body=group.dump()))
             windows += self._window_rows(group)
         self.touched.clear()
         transitions, self.unflushed = self.unflushed, []
@@ -282,9 +292,7 @@ class GroupEngine:
         self.marks = {int(partition): mark for partition, mark in body["marks"].items()}
         self.closing = {site: (due, date.fromisoformat(day)) for site, (due, day) in body["closing"].items()}
         for key, packed in bodies.items():
-            group, data = self._group(key), from_json(packed)
-            group.days = data["days"]
-            group.states = {rule: RuleState(**state) for rule, state in data["rules"].items()}
+            self._group(key).load(from_json(packed))
         return int(body["replay_from"])
 
     def _window_rows(self, group: Group) -> list[WindowRow]:

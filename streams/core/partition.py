@@ -273,6 +273,7 @@ class PartitionEngine:
             subject.lengths = tuple(sorted(self.lengths(subject.key)))
             subject.panes.looked.clear()
             subject.news = ALL_NEWS
+            self.time.keep(subject)  # who was idle under shorter windows may be active under these
             if subject.states or subject.is_active():
                 self.time.changed.add(subject.key)
 

@@ -124,16 +124,18 @@ def test_what_a_restarted_partition_gives_again_counts_once(
     assert _days(once) == _days(twice)
 
 
-def restarted_groups(frozen: list[Frozen], log: Sequence[Contribution]) -> GroupEngine:
-    """Groups from what was stored, fed what came before their checkpoint."""
-    engine = new_groups(Busy())
+def restarted_groups(old: GroupEngine, frozen: list[Frozen], log: Sequence[Contribution | Revision]) -> GroupEngine:
+    """Groups from what was stored of old ones, fed what came before their checkpoint."""
+    engine = GroupEngine(old.partitions, old.epoch, old.registry, old.judge)
     bodies = {row.subject: json.dumps(row.body).encode() for part in frozen for row in part.subjects}
     checkpoint = frozen[-1].checkpoint
     body = json.loads(json.dumps(checkpoint.body))
     start = engine.load(type(checkpoint)(checkpoint.boundary, checkpoint.clock_ms, 0, 0, 0, 0, body), bodies)
     for offset in range(start, checkpoint.boundary + 1):
-        (message,) = encode_contributions([log[offset]])
-        engine.replay(offset, packed_contributions(message))
+        record = log[offset]
+        if isinstance(record, Contribution):
+            (message,) = encode_contributions([record])
+            engine.replay(offset, packed_contributions(message))
     engine.replayed()
     return engine
 
@@ -152,7 +154,7 @@ def test_a_restart_of_the_groups_changes_nothing(
     frozen = [whole.freeze()]
     expected = fed(whole, log, cut)
 
-    engine = restarted_groups(frozen, log)
+    engine = restarted_groups(whole, frozen, log)
     said = fed(engine, log, cut)
 
     assert said == expected
@@ -225,7 +227,7 @@ def test_a_move_takes_the_resident_minutes_along(*, is_restarted: bool) -> None:
     first = run.given
     if is_restarted:
         run = restarted(run)
-    change = RegistryChanged(at=from_ms(0), revision=2)
+    change = RegistryChanged(at=from_ms(NOON_MINUTE * MINUTE_MS), revision=2)
     item = handled(3, 1.6)
     moved = Revision(_roster("t2"), Notes(), Notes())
 
