@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.controls import RefoldAsked
-from schemas.events import ContactHandled, FloorEvent
+from schemas.events import ContactHandled, FloorEvent, ShiftPlanned
 from schemas.times import MINUTE_MS, from_ms
 from streams.core import identity
 from streams.core.identity import Known
@@ -108,6 +108,17 @@ def test_the_new_owner_of_a_moved_fact_asks_the_others() -> None:
 
     (ask,) = engine.take_outbox().asks
     assert (ask.moved, ask.revision) == (("acd", "h0", "contact_handled"), 1)
+
+
+def test_others_are_asked_before_time_has_begun() -> None:
+    """A corrected plan is the first record under the event clock, and brings no time of its own."""
+    engine = new_engine(event_clock=True, judge=Notes())
+    plan = planned(0, 0, 60, 540)
+    assert isinstance(plan.record, ShiftPlanned)
+
+    engine.apply(plan._replace(record=plan.record.model_copy(update={"revision": 1})))
+
+    assert (engine.clock, [ask.revision for ask in engine.out.asks]) == (-1, [1])
 
 
 def test_a_higher_revision_of_another_partitions_fact_is_not_taken_back_here() -> None:
