@@ -182,6 +182,10 @@ class Look:
     states: frozenset[str] = frozenset()
     """States of an agent, for rules on this instant: who enters none of them is not judged for it."""
 
+    def reads(self, key: str) -> bool:
+        """True when a key of sums matters."""
+        return key in self.columns or key.startswith(self.prefixes)
+
     def is_touched_by(self, sums: Sums) -> bool:
         """True when one of the keys matters."""
         if not self.columns.isdisjoint(sums):

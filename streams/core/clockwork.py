@@ -43,6 +43,8 @@ class Clockwork:
         self.changed: set[str] = set()
         self.slid: set[str] = set()
         self.active: set[str] = set()
+        self.lasting: set[str] = set()
+        """Whose state gives something that rules look at: its time counts on while nothing happens."""
         self.unflushed: list[tuple[Transition, int]] = []
         self._heap: list[tuple[int, str, str]] = []
         self._mark = -1
@@ -85,12 +87,20 @@ class Clockwork:
         self.catch_up(subject)
         if subject.is_active():
             self.active.add(subject.key)
+        self.follow(subject)
         state = subject.time.timeline.now()
         if state is not None and not subject.has_ttl:
             subject.has_ttl = True
             heapq.heappush(self._heap, (max(state.at + TTL_MS, self.now + 1), subject.key, "ttl"))
         if subject.plan_due == TO_BE_ASKED:
             self._await_plan(subject)
+
+    def follow(self, subject: Subject) -> None:
+        """Have a subject judged at each whole minute while rules look at what its state gives."""
+        if self._engine.spreading.of_lasting(subject):
+            self.lasting.add(subject.key)
+        else:
+            self.lasting.discard(subject.key)
 
     def _await_plan(self, subject: Subject) -> None:
         """Be woken when the next planned minute has passed."""
@@ -137,7 +147,7 @@ class Clockwork:
 
     def drop(self, keys: Collection[str]) -> None:
         """Let nothing be due, or be said, of subjects that are gone."""
-        for noted in (self.changed, self.slid, self.active):
+        for noted in (self.changed, self.slid, self.active, self.lasting):
             noted.difference_update(keys)
         self._heap = [due for due in self._heap if due[1] not in keys]
         heapq.heapify(self._heap)
@@ -179,7 +189,7 @@ class Clockwork:
         instant = NEVER
         if self.changed:
             instant = (self.now // TICK_MS + 1) * TICK_MS
-        if self.active or self._engine.groups.has_changes:
+        if self.active or self.lasting or self._engine.groups.has_changes:
             instant = min(instant, (minute_of(self.now) + 1) * MINUTE_MS)
         if self._heap:
             instant = min(instant, self._heap[0][0])
@@ -193,13 +203,18 @@ class Clockwork:
             self._close_day(site, instant)
         whole = instant % MINUTE_MS == 0
         if instant % TICK_MS == 0:
-            subjects, turn = self._engine.subjects, self.changed | self.active if whole else self.changed
-            judged |= {key for key in turn if subjects[key].news or subjects[key].is_live}
+            subjects, turn = self._engine.subjects, self.changed
+            if whole:
+                turn = turn | self.active | self.lasting
+            judged |= {key for key in turn if self._has_news(subjects[key])}
             self.changed.clear()
         for key in sorted(judged):
             self._judge(self._engine.subjects[key], instant)
         if whole:
             self._slide(minute_of(instant))
+
+    def _has_news(self, subject: Subject) -> bool:
+        return bool(subject.news or subject.is_live or self._engine.spreading.of_passing(subject))
 
     def _ring(self, instant: int) -> set[str]:
         """Take what is due off the heap: states that end by TTL, subjects to judge."""
@@ -245,7 +260,8 @@ class Clockwork:
         engine = self._engine
         subject.last = max(subject.last, minute_of(instant - 1))
         view = SubjectAt(subject, engine.registry, instant, today=self.day_of(subject, minute_of(instant - 1)))
-        judgement = engine.judge.judge(view, subject.states, instant, subject.news)
+        news = subject.news | engine.spreading.of_passing(subject)
+        judgement = engine.judge.judge(view, subject.states, instant, news)
         first, after, _ = subject.today
         subject.news = 0 if first <= minute_of(instant) < after else ALL_NEWS  # the day that begins now comes next
         self._note(judgement)
@@ -281,14 +297,15 @@ class Clockwork:
             engine.touched.add(key)
 
     def _slide(self, minute: int) -> None:
-        """Move the windows of everybody active into the minute that begins now."""
-        for key in sorted(self.active):
+        """Move the windows of everybody active, and of whose state lasts, into the minute that begins now."""
+        for key in sorted(self.active | self.lasting):
             subject = self._engine.subjects[key]
             self._slide_to(subject, minute)
             self._turn_shift(subject, self.now)
-            self.slid.add(key)
-            if not subject.is_active():
-                self.active.discard(key)
+            if key in self.active:
+                self.slid.add(key)
+                if not subject.is_active():
+                    self.active.discard(key)
         self._mark_minute()
 
     def _slide_to(self, subject: Subject, minute: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from schemas.alerts import ALL_NEWS, Look, SubjectKind
 from schemas.times import MINUTE_MS, minute_from, minute_of
 from streams.core.panes import RESIDENT_MINUTES, add_to
+from streams.core.planned import PAID
 from streams.core.spans import Change
 from streams.core.subject import Changed, Delta, Subject, merged
 
@@ -33,6 +35,8 @@ class Spreading:
         """The bits of rules on who waits in a queue now."""
         self.of_state: dict[str, int] = {}
         """By state of an agent: the bits of rules on the time in it."""
+        self._of_plans = 0
+        """The bits of rules on planned time."""
         self.look()
 
     def look(self) -> None:
@@ -47,17 +51,30 @@ class Spreading:
         for bit, look in self.looks["agent"]:
             for state in look.states:
                 self.of_state[state] = self.of_state.get(state, 0) | bit
+        self._of_plans = self.news_of("agent", (PAID,))
 
-    def news_of(self, kind: str, sums: dict[str, int]) -> int:
+    def news_of(self, kind: str, columns: Iterable[str]) -> int:
         """The bits of the looks at any of the columns."""
         matters, news = self._matters[kind], 0
-        for column in sums:
+        for column in columns:
             bits = matters.get(column)
             if bits is None:
                 touched = [bit for bit, look in self.looks[kind] if look.is_touched_by({column: 0})]
                 bits = matters[column] = sum(touched)
             news |= bits
         return news
+
+    def of_lasting(self, subject: Subject) -> int:
+        """The bits of the looks at what the subject's state gives for as long as it lasts."""
+        state = subject.time.timeline.now()
+        return self.news_of(subject.kind, state.columns) if state is not None else 0
+
+    def of_passing(self, subject: Subject) -> int:
+        """The same, with those at what the state gives in planned time: where that counts on, its minutes are news."""
+        state = subject.time.timeline.now()
+        if state is None or not state.columns:
+            return 0
+        return self.news_of(subject.kind, state.columns) | (self._of_plans if subject.time.plans else 0)
 
     def spread(self, subject: Subject, changed: Changed) -> None:
         """Add what an event changed; minutes that are no longer resident are left to the flusher."""

@@ -13,6 +13,9 @@ from schemas.kpi_terms import Codes
 from schemas.panes import Sums
 from schemas.registry import FOREVER_MS, Registry
 from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of
+from streams.core.lasting import in_plan, in_state, with_spans
+from streams.core.planned import PAID
+from streams.core.spans import NEVER, Span
 from streams.core.subject import Subject
 
 
@@ -66,7 +69,27 @@ class SubjectAt:
         return self._closed or day_of(self._now - 1, self._zone)
 
     def sums(self, window: Window, look: Look | None = None) -> Sums:
-        """Totals of a window."""
+        """Totals of a window, with what the state that lasts gives up to the last whole minute."""
+        settled = self._settled(window, look)
+        if self._subject.kind != "agent" or window.kind == "now":
+            return settled
+        spans = self._in_state
+        if look is not None:
+            spans = [span for span in spans if look.reads(span.column)]
+        if self._subject.time.plans and (look is None or look.reads(PAID)):
+            spans = [*spans, *self._in_plan]
+        return with_spans(settled, spans, self._minutes_of(window)) if spans else settled
+
+    @cached_property
+    def _in_state(self) -> list[Span]:
+        return in_state(self._subject.time, self._now)
+
+    @cached_property
+    def _in_plan(self) -> list[Span]:
+        return in_plan(self._subject, self._now, self._in_state)
+
+    def _settled(self, window: Window, look: Look | None) -> Sums:
+        """What the subject holds of a window: it changes with the subject."""
         subject = self._subject
         if window.kind == "shift":
             return subject.shift_sums
@@ -81,6 +104,15 @@ class SubjectAt:
         if window.kind == "shift" and self._subject.shift_start >= 0:
             return self._subject.shift_start, self._now
         return span_bounds(window, self._now, self._day, self._zone)
+
+    def _minutes_of(self, window: Window) -> tuple[int, int]:
+        """From the first minute that counts in a window to the end of its last one: a shift has no last one yet."""
+        start, _ = self.bounds(window)
+        if window.kind == "rolling":
+            return start, start + window.minutes * MINUTE_MS
+        if window.kind == "shift":
+            return -(-start // MINUTE_MS) * MINUTE_MS, NEVER
+        return start, day_end(self._day, self._zone)
 
     def state(self) -> tuple[str, str | None, int] | None:
         """The agent's state, reason and since when."""

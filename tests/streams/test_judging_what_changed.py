@@ -33,6 +33,11 @@ RULES: tuple[Rule, ...] = (
     rule(id="idle-day", kpi="handled", window="day", comparison="<=", threshold=0, pairs_with=None),
     rule(id="idle-shift", kpi="handled", window="shift", comparison="<=", threshold=0, pairs_with=None),
     rule(id="adherence", kpi="adherence", window="shift", comparison="<", threshold=0.5, pairs_with=None),
+    rule(id="adherence-5m", kpi="adherence", window="5m", comparison="<", threshold=0.9, pairs_with=None),
+    rule(id="away-15m", kpi="away_s", window="15m", comparison=">", threshold=300, pairs_with=None),
+    rule(id="away-shift", kpi="away_s", window="shift", threshold=5_400, **ALONE),
+    rule(id="ready-day", kpi="ready_s", window="day", threshold=3_600, **ALONE),
+    rule(id="occupancy", kpi="occupancy", window="60m", comparison="<", threshold=0.4, pairs_with=None),
     rule(id="offered", kpi="offered", subject="queue", window="15m", threshold=2, **ALONE),
 )
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.alerts import Transition
+from schemas.alerts import Judge, Transition
 from schemas.events import ContactHandled, StateChanged
 from schemas.times import MINUTE_MS, from_ms
 from streams.core.log import Contribution, Item
@@ -47,10 +47,17 @@ def crash(run: Run, how: str) -> None:
 
 
 def replayed(
-    items: list[Item], steps: list[str], at: int, how: str, *, event_clock: bool, refold: bool = True
+    items: list[Item],
+    steps: list[str],
+    at: int,
+    how: str,
+    *,
+    event_clock: bool,
+    refold: bool = True,
+    judge: Judge | None = None,
 ) -> tuple[Run, int]:
     """A run that dies after `at` items and goes on from its checkpoint; and that checkpoint."""
-    run = Run(new_engine(event_clock=event_clock))
+    run = Run(new_engine(event_clock=event_clock, judge=judge))
     run.fold(items[:1])
     run.finish()
     run.fold(items[1:at], steps)
@@ -62,9 +69,9 @@ def replayed(
     return after, boundary
 
 
-def unbroken(items: list[Item], *, event_clock: bool) -> Run:
+def unbroken(items: list[Item], *, event_clock: bool, judge: Judge | None = None) -> Run:
     """The run without a crash, and without a flush before its end."""
-    run = Run(new_engine(event_clock=event_clock))
+    run = Run(new_engine(event_clock=event_clock, judge=judge))
     run.fold(items)
     run.finish()
     return run
