@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.alerts import ALL_NEWS, Judgement, Transition
 from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_from, minute_of, minutes_of_day
+from streams.core.deltas import Delta
 from streams.core.facts import AGENT_TIME
 from streams.core.panes import RESIDENT_MINUTES, add_to
 from streams.core.spans import EVER, NEVER, TTL_MS
-from streams.core.subject import KEPT_DAYS, TO_BE_ASKED, Delta, Subject, expire
+from streams.core.subject import KEPT_DAYS, TO_BE_ASKED, Subject, expire
 from streams.core.views import SubjectAt, stay_of
 
 if TYPE_CHECKING:
@@ -355,7 +356,8 @@ class Clockwork:
         if start != subject.shift_start:
             subject.news = ALL_NEWS
             before, subject.shift_start = subject.shift_start, start
-            if is_told_anew:
+            goes_on = start < before or any(begins <= now < ends for begins, ends in subject.plans)
+            if is_told_anew and goes_on:
                 self._move_shift(subject, before, now)
             else:
                 first = max(minute_from(start), minute_of(now) - RESIDENT_MINUTES)

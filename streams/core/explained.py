@@ -21,11 +21,12 @@ from schemas.events import (
     StateChanged,
 )
 from schemas.times import MINUTE_MS, minute_of, seconds_to_ms, to_ms
+from streams.core.deltas import Delta, split
 from streams.core.facts import CellKey, counted
 from streams.core.panes import Panes, add_to
 from streams.core.planned import Plan, Plans, plan_of
 from streams.core.spans import EVER, TTL_MS, Span
-from streams.core.subject import AgentTime, Delta, expire, fold, split
+from streams.core.subject import AgentTime, expire, fold
 
 Kind = Literal["event", "state", "planned"]
 Scope = Callable[[int, CellKey], bool]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from schemas.alerts import ALL_NEWS, Look, SubjectKind
 from schemas.times import MINUTE_MS, minute_from, minute_of
+from streams.core.deltas import Changed, Delta, merged
 from streams.core.panes import RESIDENT_MINUTES, add_to
 from streams.core.planned import PAID
 from streams.core.spans import Change
-from streams.core.subject import Changed, Delta, Subject, merged
+from streams.core.subject import Subject
 
 if TYPE_CHECKING:
     from streams.core.partition import PartitionEngine
