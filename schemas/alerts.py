@@ -186,12 +186,6 @@ class Look:
         """True when a key of sums matters."""
         return key in self.columns or key.startswith(self.prefixes)
 
-    def is_touched_by(self, sums: Sums) -> bool:
-        """True when one of the keys matters."""
-        if not self.columns.isdisjoint(sums):
-            return True
-        return bool(self.prefixes) and any(key.startswith(self.prefixes) for key in sums)
-
 
 ALL_NEWS = -1
 """A set of looks as bits: all of them."""

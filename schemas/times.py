@@ -37,6 +37,11 @@ def iso(ms: int) -> str:
     return from_ms(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def utc_minute(ms: int) -> str:
+    """An instant as people read it: UTC, to the minute."""
+    return f"{from_ms(ms):%Y-%m-%d %H:%M} UTC"
+
+
 def seconds_to_ms(seconds: float) -> int:
     """Milliseconds of a duration in seconds; exact for up to three decimals."""
     return round(seconds * 1000)

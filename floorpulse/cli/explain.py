@@ -15,7 +15,7 @@ from floorpulse.cli.query import refusals_in_one_line
 from schemas.errors import InputError
 from schemas.kpis import KPIS, LIVE_KPIS, SERVICE_LEVEL_VARIANTS, service_level
 from schemas.panes import THRESHOLDS_S
-from schemas.times import from_ms
+from schemas.times import utc_minute
 from schemas.view_kpis import VIEW_KPIS
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _check_kept(client: Client, asked: Asked, retention: Retention) -> None:
 
     horizon = read_horizon(client, retention)
     if horizon.has_lost_any(asked.from_ms, asked.to_ms):
-        since = f"{from_ms(horizon.kept_from_ms):%Y-%m-%d %H:%M} UTC"
+        since = utc_minute(horizon.kept_from_ms)
         raise InputError(f"--from: raw events are kept from {since} on, and figures can be explained from then on only")
 
 

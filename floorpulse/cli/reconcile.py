@@ -8,7 +8,7 @@ import typer
 
 from floorpulse.cli.exits import guarded
 from floorpulse.cli.output import NO_DATA, Data, print_json
-from schemas.times import from_ms
+from schemas.times import utc_minute
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -68,7 +68,7 @@ def _compare(client: Client, settings: Settings) -> Reconciled:
     compared = f"{result.subjects} subjects, {result.panes} panes, {result.events} events compared"
     errors.print(f"{compared}: {len(result.differences)} differences")
     if result.left_out:
-        since = f"{from_ms(result.kept_from_ms):%Y-%m-%d %H:%M} UTC"
+        since = utc_minute(result.kept_from_ms)
         errors.print(f"{result.left_out} panes left out: raw events are kept from {since} on", soft_wrap=True)
     return result
 

@@ -13,7 +13,7 @@ import typer
 from floorpulse.cli.exits import guarded
 from floorpulse.cli.output import NO_DATA, Data
 from schemas.errors import InputError
-from schemas.times import from_ms, to_ms
+from schemas.times import to_ms, utc_minute
 
 if TYPE_CHECKING:
     from floorpulse.settings import Settings
@@ -85,16 +85,12 @@ def refuse_expired(run: Ingest, oldest_ms: int | None, since_ms: int, kept_ms: i
     name = f"ingest {run.number} ({run.file})"
     if oldest_ms is not None and oldest_ms < since_ms:
         raise InputError(
-            f"{name}: has facts of {_utc(oldest_ms)}, but facts can be taken back from {_utc(since_ms)} on"
+            f"{name}: has facts of {utc_minute(oldest_ms)}, but facts can be taken back from {utc_minute(since_ms)} on"
         )
     came_ms = to_ms(run.started_at.replace(tzinfo=UTC))  # ClickHouse's client gives it in UTC, without a zone
     if not run.is_retracted and came_ms < kept_ms:
-        came = f"came at {_utc(came_ms)}, but raw events are kept from {_utc(kept_ms)} on"
+        came = f"came at {utc_minute(came_ms)}, but raw events are kept from {utc_minute(kept_ms)} on"
         raise InputError(f"{name}: {came}: what came before can no longer be taken back")
-
-
-def _utc(ms: int) -> str:
-    return f"{from_ms(ms):%Y-%m-%d %H:%M} UTC"
 
 
 def told(run: Ingest, replacements: list[Replacement]) -> str:

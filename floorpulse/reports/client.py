@@ -16,7 +16,7 @@ from schemas.errors import InputError
 from schemas.kpis import KPIS, parts, ratio, service_level, value
 from schemas.panes import ABANDONED_WITHIN, ANSWERED_WITHIN
 from schemas.registry import Queue, Registry, ServiceLevelGoal
-from schemas.times import MINUTE_MS, from_ms
+from schemas.times import MINUTE_MS, from_ms, utc_minute
 from sinks.horizon import Horizon, read_horizon
 from sinks.retention import DEFAULT_RETENTION, Retention
 
@@ -188,7 +188,7 @@ def _refuse_expired_minutes(client: Client, asked: Asked) -> None:
             parameters={"first": first // 1000, "last": last // 1000},
         ).result_rows
         if days:
-            since = f"{from_ms(int(after_s) * 1000):%Y-%m-%d %H:%M} UTC"
+            since = utc_minute(int(after_s) * 1000)
             raise InputError(f"--from: minutes are kept from {since} on; before that, expected whole quarter hours")
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from floorpulse.web.formats import LIVE_NAMES
 from floorpulse.web.fragments import Published
 from schemas.kpis import KPIS, LIVE_KPIS
-from schemas.times import from_ms
+from schemas.times import utc_minute
 
 DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     *((kpi.id, kpi.name, kpi.words) for kpi in KPIS.values() if kpi.id != "service_level"),
@@ -30,7 +30,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters["utc"] = lambda ms: f"{from_ms(ms):%Y-%m-%d %H:%M} UTC"
+    env.filters["utc"] = utc_minute
     return env
 
 

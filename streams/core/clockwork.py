@@ -88,7 +88,7 @@ class Clockwork:
         self.catch_up(subject)
         if subject.is_active():
             self.active.add(subject.key)
-        self.follow(subject)
+        self._follow(subject)
         state = subject.time.timeline.now()
         if state is not None and not subject.has_ttl:
             subject.has_ttl = True
@@ -96,7 +96,7 @@ class Clockwork:
         if subject.plan_due == TO_BE_ASKED:
             self._await_plan(subject)
 
-    def follow(self, subject: Subject) -> None:
+    def _follow(self, subject: Subject) -> None:
         """Have a subject judged at each whole minute while rules look at what its state gives."""
         if self._engine.spreading.of_lasting(subject):
             self.lasting.add(subject.key)

@@ -23,7 +23,7 @@ from pydantic_core import from_json
 from schemas.alerts import Judge, Judgement, Transition
 from schemas.errors import InvalidEvent
 from schemas.registry import Registry
-from schemas.times import MINUTE_MS, day_end, day_of, day_start, minutes_of_day
+from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_from, minutes_of_day
 from schemas.topics import CONTRIBUTIONS
 from streams.core.clockwork import DAY_GRACE_MS
 from streams.core.contributions import unpacked
@@ -152,7 +152,7 @@ class GroupEngine:
         if self.judged < 0 or not any(group.is_active(following) for group in self.groups.values()):
             marks = [c.mark for queue in self.pending.values() if (c := _first_with_sums(queue)) is not None]
             closings = [due // MINUTE_MS - 1 for due, _ in self.closing.values()]
-            dues = [-(-group.due // MINUTE_MS) - 1 for group in self.groups.values() if group.due is not None]
+            dues = [minute_from(group.due) - 1 for group in self.groups.values() if group.due is not None]
             following = max(following, min([*marks, *closings, *dues, ready]))
         return min(following, ready)
 

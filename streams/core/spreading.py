@@ -60,7 +60,7 @@ class Spreading:
         for column in columns:
             bits = matters.get(column)
             if bits is None:
-                touched = [bit for bit, look in self.looks[kind] if look.is_touched_by({column: 0})]
+                touched = [bit for bit, look in self.looks[kind] if look.reads(column)]
                 bits = matters[column] = sum(touched)
             news |= bits
         return news

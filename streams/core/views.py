@@ -12,7 +12,7 @@ from schemas.alerts import Look, RecentContact, Window
 from schemas.kpi_terms import Codes
 from schemas.panes import Sums
 from schemas.registry import FOREVER_MS, Registry
-from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of
+from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_from, minute_of
 from streams.core.lasting import in_plan, in_state, with_spans
 from streams.core.planned import PAID
 from streams.core.spans import NEVER, Span
@@ -111,7 +111,7 @@ class SubjectAt:
         if window.kind == "rolling":
             return start, start + window.minutes * MINUTE_MS
         if window.kind == "shift":
-            return -(-start // MINUTE_MS) * MINUTE_MS, NEVER
+            return minute_from(start) * MINUTE_MS, NEVER
         return start, day_end(self._day, self._zone)
 
     def state(self) -> tuple[str, str | None, int] | None:
