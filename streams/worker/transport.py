@@ -158,9 +158,11 @@ class BatchConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """
-        Seek each partition to what the keeper says; to the committed offset where it says nothing.
+        Seek each partition to what the keeper says; to the committed offset where it says nothing, or to the beginning.
 
-        What was stored under the assignment before is not committed any more: others may be further by now.
+        A fetch that waited for this assignment has its records by now, and they are thrown away: without a committed
+        offset aiokafka would go on behind them. What was stored under the assignment before is not committed any more:
+        others may be further by now.
         """
         self._sought = None
         async with self._fetching:  # what is under way was asked for at the old positions
@@ -174,7 +176,8 @@ class BatchConsumer(driver.Consumer):
             earliest = await self.earliest_offsets(*assigned)
             ends = await self.highwaters(*assigned)
             places = {TP(tp.topic, tp.partition): (earliest[tp], ends[tp]) for tp in sorted(assigned)}
-            following = await self.keeper.starts_of(places)
+            following = {tp: place[0] for tp, place in places.items() if not self._read_offset.get(tp)}
+            following |= await self.keeper.starts_of(places)
             for tp, start in following.items():
                 await self._seek(tp, start)
                 self._read_offset[tp] = start or None

@@ -277,14 +277,15 @@ class Held(BatchConsumer):
         return await super()._getmany(active_partitions, timeout)
 
 
+@pytest.mark.parametrize("stored", [RECORDS - 1, None], ids=["committed before", "nothing committed yet"])
 async def test_what_is_fetched_while_partitions_are_assigned_is_not_lost(
-    kafka_bootstrap: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kafka_bootstrap: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: int | None
 ) -> None:
     """
     What was asked for under the old assignment is not delivered under the new one, and must be fetched again.
 
         fetch      asked, under generation 1 |-----------------| answer: thrown away
-        rebalance            generation 2 | seeks to what is committed
+        rebalance            generation 2 | seeks to what is committed, to the beginning if nothing is
     """
     monkeypatch.setattr(BatchTransport, "Consumer", Held)
     batches: list[list[Any]] = []
@@ -292,8 +293,9 @@ async def test_what_is_fetched_while_partitions_are_assigned_is_not_lost(
     async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
         await until(lambda: len(offsets(batches, 0)) + len(offsets(batches, 1)) >= 2 * RECORDS - 100)
         consumer: Any = app.consumer
-        consumer.stored(TP(topic, 1), RECORDS - 1)
-        await asyncio.to_thread(_until_committed, kafka_bootstrap, topic, 1, RECORDS)
+        if stored is not None:
+            consumer.stored(TP(topic, 1), stored)
+            await asyncio.to_thread(_until_committed, kafka_bootstrap, topic, 1, stored + 1)
         consumer.kept, consumer.asked = asyncio.Event(), asyncio.Event()
         await asyncio.wait_for(consumer.asked.wait(), 10)
         app.consumer_generation_id += 1
@@ -303,7 +305,8 @@ async def test_what_is_fetched_while_partitions_are_assigned_is_not_lost(
         await seeks
         await until(lambda: RECORDS in offsets(batches, 1))
 
-    assert offsets(batches, 1) == list(range(RECORDS + 1))
+    again = 0 if stored is None else stored + 1
+    assert offsets(batches, 1) == [*range(RECORDS), *range(again, RECORDS + 1)]
 
 
 def _produce(bootstrap: str, topic: str, partition: int) -> None:
