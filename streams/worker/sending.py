@@ -97,7 +97,8 @@ class Sender:
         partition: int | None = None,
         headers: Headers | None = None,
     ) -> None:
-        self._unacknowledged.append(await self._producer().send(topic, key, value, partition, None, headers))
+        acknowledgement = await self._producer().send(topic, key, value, partition, None, headers)
+        self._unacknowledged.append(acknowledgement)  # to the list of now: a flush may have taken the other meanwhile
 
 
 def _origin(letter: Letter, topic: str, partition: int) -> Headers:

@@ -147,6 +147,40 @@ async def test_records_are_folded_between_the_partitions_of_a_flush(bench: Calla
     assert [part.checkpoint.boundary for part in b.store.written] == [0, 1]
 
 
+async def test_what_is_being_sent_while_a_flush_begins_to_wait_is_waited_for_by_the_next(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The first message to a topic waits for the broker's word about it; a letter sent so was waited for by nobody.
+
+        letter     sent |---- the topic is looked up ----| acknowledged ...
+        flush 1             waits for what was sent before |
+        flush 2                                                  waits for the letter
+    """
+    b = bench(acknowledges=False)
+    looked_up = asyncio.Event()
+    send = b.broker.send
+
+    async def slow(*message: Any) -> Awaitable[Any]:
+        await looked_up.wait()
+        return await send(*message)
+
+    monkeypatch.setattr(b.broker, "send", slow)
+    sending = asyncio.create_task(b.sender.tick(0, b"{}"))
+    await asyncio.sleep(0)
+    await b.sender.acknowledged()
+
+    looked_up.set()
+    await sending
+
+    assert b.sender.waiting == 1
+    next_flush = asyncio.create_task(b.sender.acknowledged())
+    await asyncio.sleep(0)
+    assert not next_flush.done()
+    b.broker.futures[0].set_result(None)
+    await next_flush
+
+
 async def test_a_large_partition_is_frozen_little_by_little(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
