@@ -45,7 +45,7 @@ def alert_page(client: Client, live: Live, alert: str, now_ms: int) -> dict[str,
     steps = queries.alert(client, alert)
     if not steps:
         return None
-    entries = [entry for entry in queries.ledger(client, record=alert) if entry.stream == f"{ALERT}{alert}"]
+    entries = [entry for entry in queries.ledger(client, [alert]) if entry.stream == f"{ALERT}{alert}"]
     known = next((view.case for view in live.alerts if view.id == alert), "")
     latest, first = steps[-1], next((step for step in steps if step.evidence), steps[0])
     marks = marks_of(entries).get(alert, Marks())
@@ -65,7 +65,7 @@ def alert_page(client: Client, live: Live, alert: str, now_ms: int) -> dict[str,
 
 def case_page(client: Client, live: Live, case: str, now_ms: int) -> dict[str, Any] | None:
     """All that the page of a case shows; None for an unknown one."""
-    view = case_view(queries.ledger(client, record=case))
+    view = case_view(queries.ledger(client, [case]))
     if view is None:
         return None
     first = row_of(view.proofs[0].transition)

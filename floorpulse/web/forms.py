@@ -69,7 +69,7 @@ def _case_step(site: Site, request: Request, case: str, step: str, fields: dict[
     if step not in CASE_STEPS:
         return not_found(site, request, "step", step)
     with site.clients.borrow() as client:
-        view = case_view(queries.ledger(client, record=case))
+        view = case_view(queries.ledger(client, [case]))
     if view is None:
         return not_found(site, request, "case", case)
     try:

@@ -154,15 +154,16 @@ def alerts_area(alerts: Sequence[AlertView]) -> Area:
     return Area((*pieces, ("alerts-empty", "alerts_empty", None)), {"alerts": ids or ("alerts-empty",)})
 
 
-def cases_area(cases: Sequence[CaseRow]) -> Area:
-    """The pieces of the list of cases."""
+def cases_area(cases: Sequence[CaseRow], known: int) -> Area:
+    """The pieces of the list of cases; `known` in all, listed or not."""
     pieces: list[Piece] = [(f"case-{case.id}", "case_row", case) for case in cases]
-    ids = tuple(piece[0] for piece in pieces)
-    return Area((*pieces, ("cases-empty", "cases_empty", None)), {"cases": ids or ("cases-empty",)})
+    pieces += [("cases-more", "cases_more", (len(cases), known)), ("cases-empty", "cases_empty", None)]
+    ids = tuple(f"case-{case.id}" for case in cases)
+    more = ("cases-more",) if known > len(cases) else ()
+    return Area(tuple(pieces), {"cases": (*ids, *more) or ("cases-empty",)})
 
 
-def head_area(alerts: Sequence[AlertView], cases: Sequence[CaseRow]) -> Area:
+def head_area(alerts: Sequence[AlertView], open_cases: int) -> Area:
     """The counts in the header."""
     needs = sum(1 for alert in alerts if alert.needs_a_person)
-    still_open = sum(1 for case in cases if case.state != "closed")
-    return Area((("count-alerts", "head_count", needs), ("count-cases", "head_count", still_open)), {})
+    return Area((("count-alerts", "head_count", needs), ("count-cases", "head_count", open_cases)), {})

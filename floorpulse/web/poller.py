@@ -13,14 +13,14 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from floorpulse.clock import now_ms
 from floorpulse.web import queries
-from floorpulse.web.alert_views import AlertView, alert_views, marks_of
-from floorpulse.web.case_views import CaseRow, case_of_alert, case_rows, fold_cases
+from floorpulse.web.alert_views import AlertView, alert_views
+from floorpulse.web.case_views import case_of_alert, case_rows
 from floorpulse.web.fragments import Published, Render, alerts_area, board_area, cases_area, head_area, publish
-from floorpulse.web.queries import AlertRow, MinuteRow, Pulse, SubjectRow, WindowRow
+from floorpulse.web.held import Held
+from floorpulse.web.queries import MinuteRow, Pulse, SubjectRow, WindowRow
 from floorpulse.web.snapshot import FloorRows, build_board
 from floorpulse.web.trends import bars_start, trend_start
 from schemas.errors import FloorpulseError
-from schemas.records import RecordEvent
 from schemas.registry import Floor, Registry
 from schemas.times import MINUTE_MS
 from sinks.erasure import keys_of
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 PERIOD_S = 1.0
 """From poll to poll; a slow store gets a pause as long as the reading took, so that the worker is not crowded out."""
 TREND_PAUSE_S = 5.0
-OVERLAP_MS = 10_000
-"""Ledger entries are read again from a little before the newest one: inserts do not become visible in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,6 @@ class Live:
     pulse: Pulse = field(default_factory=lambda: Pulse(0, 0, 0, ()))
     registry: Registry = field(default_factory=lambda: Registry(Floor()))
     alerts: tuple[AlertView, ...] = ()
-    cases: tuple[CaseRow, ...] = ()
     polled_ms: int = 0
     """When ClickHouse answered last; 0: never."""
     failing_since_ms: int = 0
@@ -59,9 +56,7 @@ class _Kept:
 
     subjects: list[SubjectRow] = field(default_factory=list)
     windows: list[WindowRow] = field(default_factory=list)
-    steps: list[AlertRow] = field(default_factory=list)
-    entries: dict[tuple[str, int], RecordEvent] = field(default_factory=dict)
-    newest_entry_ms: int = 0
+    held: Held = field(default_factory=Held)
     queue_minutes: list[MinuteRow] = field(default_factory=list)
     floor_minutes: list[MinuteRow] = field(default_factory=list)
     agent_bars: list[MinuteRow] = field(default_factory=list)
@@ -135,7 +130,6 @@ class Poller:
             pulse=live.pulse,
             registry=live.registry,
             alerts=live.alerts,
-            cases=live.cases,
             polled_ms=live.polled_ms,
             failing_since_ms=live.failing_since_ms or now_ms(),
         )
@@ -145,23 +139,13 @@ class Poller:
         registry = before.registry
         if not before.polled_ms or pulse.marks != before.pulse.marks:
             registry = load_registry(client)
-            self._read_ledger(client, registry)
-            self._kept.steps = queries.alert_steps(client)
+            self._kept.held.read(client, pulse.steps, frozenset(keys_of(registry.erased)))
         if not before.polled_ms or pulse != before.pulse:
             self._kept.subjects = queries.subjects(client)
             self._kept.windows = queries.windows(client)
         clock_ms = pulse.clock_ms if self._clock == "event" else now_ms()
         self._read_trends(client, clock_ms)
         return self._build(pulse, registry, clock_ms)
-
-    def _read_ledger(self, client: Client, registry: Registry) -> None:
-        """What is new; cases of people who were erased go here, as no entry says that theirs were deleted."""
-        kept, gone = self._kept, frozenset(keys_of(registry.erased))
-        newest_ms = queries.newest_entry_ms(client)
-        for entry in queries.ledger(client, max(0, kept.newest_entry_ms - OVERLAP_MS)):
-            kept.entries[entry.stream, entry.sequence] = entry
-        kept.entries = {place: entry for place, entry in kept.entries.items() if place[0] not in gone}
-        kept.newest_entry_ms = newest_ms
 
     def _read_trends(self, client: Client, clock_ms: int) -> None:
         kept, minute = self._kept, clock_ms // MINUTE_MS
@@ -175,10 +159,9 @@ class Poller:
 
     def _build(self, pulse: Pulse, registry: Registry, clock_ms: int) -> Live:
         kept, now = self._kept, now_ms()
-        entries = [kept.entries[key] for key in sorted(kept.entries)]
-        folded = fold_cases(entries)
-        cases = case_rows(folded.values())
-        alerts = alert_views(kept.steps, marks_of(entries), case_of_alert(folded), registry, now)
+        held = kept.held
+        cases = case_rows(held.cases.values())
+        alerts = alert_views(held.shown, held.marks, case_of_alert(held.cases), registry, now)
         rows = FloorRows(
             clock_ms=clock_ms,
             registry=registry,
@@ -190,10 +173,10 @@ class Poller:
             agent_bars=kept.agent_bars,
         )
         areas = {
-            "head": head_area(alerts, cases),
+            "head": head_area(alerts, held.listed.open_cases),
             "board": board_area(build_board(rows), is_empty=not kept.subjects),
             "alerts": alerts_area(alerts),
-            "cases": cases_area(cases),
+            "cases": cases_area(cases, held.listed.cases),
         }
         published = publish(self.live.published, areas, self._render)
-        return Live(published, pulse, registry, tuple(alerts), tuple(cases), polled_ms=now)
+        return Live(published, pulse, registry, tuple(alerts), polled_ms=now)

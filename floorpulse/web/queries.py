@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 MAX_ALERTS = 300
+MAX_CASES = 500
 WAITS = {"answered_waits": ANSWERED_WITHIN, "abandoned_waits": ABANDONED_WITHIN}
 LATEST_WINDOWS = ("30m", "60m", "day")
 
@@ -35,6 +36,22 @@ class Pulse:
     """Events stored so far."""
     marks: tuple[int, ...]
     """Counts of transitions, ledger entries and the registry's revision: another tuple means something is new."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of alerts stored so far."""
+        return self.marks[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The records that the lists show, of all that the ledger has."""
+
+    entries: dict[str, int]
+    """How many entries each of them has: an alert that was worked on, or a case."""
+    cases: int = 0
+    """Cases in all, listed or not."""
+    open_cases: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +172,29 @@ _ALERT_COLUMNS = (
 )
 
 
-def alert_steps(client: Client) -> list[AlertRow]:
-    """The steps of the latest alerts and of all that still fire, without their evidence; by alert and step."""
-    rows = client.query(
-        f"SELECT {_ALERT_COLUMNS}, '' FROM alert_transitions FINAL WHERE alert IN ("
-        " SELECT alert FROM alert_transitions FINAL GROUP BY alert"
-        " ORDER BY argMax(state, sequence) = 'firing' DESC, max(at) DESC LIMIT {most:UInt32})"
-        " ORDER BY alert, sequence",
-        parameters={"most": MAX_ALERTS},
-    ).result_rows
-    return [_alert(row) for row in rows]
+def latest_alerts(client: Client) -> list[AlertRow]:
+    """The steps of the alerts that fire and of those that ended last, `MAX_ALERTS` in all, without their evidence."""
+    return _steps(
+        client,
+        " FINAL WHERE alert IN (SELECT alert FROM alert_transitions FINAL GROUP BY alert"
+        " ORDER BY argMax(state, sequence) = 'firing' DESC, max(at) DESC LIMIT {most:UInt32})",
+        most=MAX_ALERTS,
+    )
+
+
+def alerts_since(client: Client, stored_ms: int) -> list[AlertRow]:
+    """The steps of alerts that were stored from an instant on, without their evidence; a step may come twice."""
+    return _steps(client, " WHERE stored_at >= {since:DateTime64(3)}", since=_sql_instant(stored_ms))
+
+
+def newest_step_ms(client: Client) -> int:
+    """When the newest step of an alert was stored; 0 before the first."""
+    return _ms(client.query("SELECT max(stored_at) FROM alert_transitions").result_rows[0][0])
+
+
+def _steps(client: Client, which: str, **asked: Any) -> list[AlertRow]:
+    sql = f"SELECT {_ALERT_COLUMNS}, '' FROM alert_transitions{which} ORDER BY alert, sequence, version"
+    return [_alert(row) for row in client.query(sql, parameters=asked).result_rows]
 
 
 def alert(client: Client, alert_id: str) -> list[AlertRow]:
@@ -177,24 +207,35 @@ def alert(client: Client, alert_id: str) -> list[AlertRow]:
     return [_alert(row) for row in rows]
 
 
-def ledger(client: Client, since_ms: int = 0, record: str = "") -> list[RecordEvent]:
-    """Entries of the ledger in the order of their streams, written at or after an instant; of one record, or all."""
+def listed_records(client: Client, alerts: Sequence[str]) -> Listed:
+    """The cases that are open and those that changed last, `MAX_CASES` in all; and of some alerts what was done."""
+    rows = client.query(
+        "SELECT record, entries, count() OVER () AS known, countIf(is_open) OVER () AS still_open FROM ("
+        " SELECT record, count() AS entries, max(at) AS changed, countIf(kind = 'case_closed') = 0 AS is_open"
+        " FROM record_events FINAL WHERE record != '' AND NOT startsWith(stream, 'alert:') GROUP BY record)"
+        " ORDER BY is_open DESC, changed DESC, record LIMIT {most:UInt32}",
+        parameters={"most": MAX_CASES},
+    ).result_rows
+    worked_on = client.query(
+        "SELECT record, count() FROM record_events FINAL WHERE stream IN {streams:Array(String)} GROUP BY record",
+        parameters={"streams": [f"alert:{alert}" for alert in alerts]},
+    ).result_rows
+    cases, still_open = (int(rows[0][2]), int(rows[0][3])) if rows else (0, 0)
+    return Listed({row[0]: int(row[1]) for row in (*rows, *worked_on)}, cases, still_open)
+
+
+def ledger(client: Client, records: Sequence[str]) -> list[RecordEvent]:
+    """Every entry of some records, in the order of their streams."""
     rows = client.query(
         "SELECT stream, sequence, id, kind, at, by, command, record, version, body, previous, hash"
-        " FROM record_events FINAL WHERE written_at >= {since:DateTime64(3)}"
-        " AND ({record:String} = '' OR record = {record:String}) ORDER BY stream, sequence",
-        parameters={"since": _sql_instant(since_ms), "record": record},
+        " FROM record_events FINAL WHERE record IN {records:Array(String)} ORDER BY stream, sequence",
+        parameters={"records": list(records)},
     )
     found = [dict(zip(rows.column_names, row, strict=True)) for row in rows.result_rows]
     return [
         RecordEvent.model_validate(entry | {"at": from_ms(_ms(entry["at"])), "body": json.loads(entry["body"] or "{}")})
         for entry in found
     ]
-
-
-def newest_entry_ms(client: Client) -> int:
-    """When the newest entry of the ledger was written; 0 before the first."""
-    return _ms(client.query("SELECT max(written_at) FROM record_events").result_rows[0][0])
 
 
 def rule(client: Client, rule_id: str, revision: int) -> dict[str, Any]:
