@@ -17,6 +17,8 @@ AREAS = frozenset({"head", "board", "alerts", "cases"})
 NO_TEAM_ID = "none"
 MOST_NEEDS = 8
 """A board with more alerts than this needs the inbox."""
+MOST_UNFOLDED = 60
+"""On a floor with more agents than this the calm teams begin folded."""
 
 Piece = tuple[str, str, Any]
 """(id, macro, view): equal views make equal HTML, so only changed ones are rendered."""
@@ -123,19 +125,15 @@ def board_area(board: Board, *, is_empty: bool) -> Area:
         "teams": tuple(_team_id(team) for team in board.teams),
         "queues": tuple(f"queue-{queue.id}" for queue in board.queues),
     }
+    is_large = sum(len(team.agents) for team in board.teams) > MOST_UNFOLDED
     for team in board.teams:
-        pieces += _team_pieces(team, folded=_is_folded(team, board.teams))
+        pieces += _team_pieces(team, folded=is_large and team.head.needs == 0)
         orders[f"rows-{_team_id(team)}"] = tuple(f"agent-{agent.id}" for agent in team.agents)
     return Area(tuple(pieces), orders)
 
 
 def _team_id(team: Team) -> str:
     return f"team-{team.head.id or NO_TEAM_ID}"
-
-
-def _is_folded(team: Team, teams: Sequence[Team]) -> bool:
-    """On a large floor the calm teams begin folded."""
-    return sum(len(other.agents) for other in teams) > 60 and team.head.needs == 0
 
 
 def _team_pieces(team: Team, *, folded: bool) -> list[Piece]:

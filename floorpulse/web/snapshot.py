@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from floorpulse.web.alert_views import AlertView
@@ -125,8 +126,13 @@ def build_board(rows: FloorRows) -> Board:
 def is_current(window: WindowRow, clock_ms: int, zone: ZoneInfo) -> bool:
     """False once a window has wholly passed: rolling ones by their length, those of a day at its end."""
     if window.window in {"day", "shift"}:
-        return clock_ms < day_end(day_of(window.opened_ms, zone), zone)
+        return clock_ms < _end_of_day(window.opened_ms, zone)
     return clock_ms < window.closed_ms + int(window.window[:-1]) * MINUTE_MS
+
+
+@lru_cache(maxsize=1024)
+def _end_of_day(ms: int, zone: ZoneInfo) -> int:
+    return day_end(day_of(ms, zone), zone)
 
 
 class _Floor:
@@ -137,10 +143,11 @@ class _Floor:
         self.registry = rows.registry
         self.agents = [row for row in rows.subjects if row.kind == "agent"]
         self.queues = sorted((row for row in rows.subjects if row.kind == "queue"), key=lambda row: row.id)
+        zones = {subject: self._zone_of(subject) for subject in {row.subject for row in rows.windows}}
         self._windows = {
             (row.subject, row.window): row.sums
             for row in rows.windows
-            if is_current(row, rows.clock_ms, self._zone_of(row.subject))
+            if is_current(row, rows.clock_ms, zones[row.subject])
         }
         self.firing: dict[str, AlertView] = {}
         for alert in reversed(rows.alerts):  # the most urgent one of a subject wins
