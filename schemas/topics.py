@@ -30,7 +30,15 @@ class Topic:
     value: str
     partitions: int
     kept_ms: int | None
-    """Retention; None: compacted, kept for ever."""
+    """Retention; None: kept for ever."""
+    is_compacted: bool = False
+    """Only the newest value of a key is kept."""
+
+    @property
+    def kept(self) -> str:
+        """How long, in words."""
+        time = "for ever" if self.kept_ms is None else f"{self.kept_ms // DAY_MS} days"
+        return f"{time}, compacted" if self.is_compacted else time
 
 
 TOPICS: tuple[Topic, ...] = (
@@ -45,7 +53,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(ALERTS, "subject", "alert transition", 0, 30 * DAY_MS),
     Topic(COMMANDS, "stream of the record", "command, from a rule or a person", 0, 30 * DAY_MS),
     Topic(RECORD_EVENTS, "stream of the record", "what the ledger accepted", 0, 30 * DAY_MS),
-    Topic(DELIVERIES, "message id", "sent mark", 1, None),
+    Topic(DELIVERIES, "message id", "sent mark", 1, 30 * DAY_MS, is_compacted=True),
     Topic(
         DEAD_LETTERS,
         "source topic and partition",
@@ -53,7 +61,7 @@ TOPICS: tuple[Topic, ...] = (
         1,
         30 * DAY_MS,
     ),
-    Topic(REGISTRY, "kind:id", "validity history of people, teams, sites, queues, rules", 1, None),
+    Topic(REGISTRY, "kind:id", "validity history of people, teams, sites, queues, rules", 1, None, is_compacted=True),
 )
 WORKER_GROUP = "floorpulse-worker"
 """Consumer group of the workers."""

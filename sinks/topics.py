@@ -88,9 +88,8 @@ def known_epochs(client: Client) -> dict[str, dict[str, int]]:
 
 
 def _options(topic: Topic, partitions: int) -> dict[str, Any]:
-    kept = {"cleanup.policy": "compact"}
-    if topic.kept_ms is not None:
-        kept = {"cleanup.policy": "delete", "retention.ms": str(topic.kept_ms)}
+    ends = (["compact"] if topic.is_compacted else []) + (["delete"] if topic.kept_ms is not None else [])
+    kept = {"cleanup.policy": ",".join(ends), "retention.ms": str(-1 if topic.kept_ms is None else topic.kept_ms)}
     largest = LARGEST_LETTER if topic.name == DEAD_LETTERS else LARGEST_MESSAGE
     return {
         "num_partitions": topic.partitions or partitions,

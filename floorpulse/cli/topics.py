@@ -8,7 +8,6 @@ import typer
 
 from floorpulse.cli.exits import guarded
 from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, print_csv, print_json, print_table
-from schemas.times import DAY_MS
 from schemas.topics import TOPICS, Topic
 
 if TYPE_CHECKING:
@@ -65,5 +64,4 @@ def list_topics(output: FormatOption = Format.TABLE, data: Data = NO_DATA) -> No
 def _row(topic: Topic, states: dict[str, TopicState], epochs: dict[str, dict[str, int]]) -> list[Any]:
     state = states.get(topic.name)
     epoch = epochs.get(topic.name, {}).get(state.topic_id) if state else None
-    kept = "for ever, compacted" if topic.kept_ms is None else f"{topic.kept_ms // DAY_MS} d"
-    return [topic.name, state.partitions if state else None, epoch, kept, topic.key, topic.value]
+    return [topic.name, state.partitions if state else None, epoch, topic.kept, topic.key, topic.value]

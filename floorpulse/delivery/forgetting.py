@@ -1,4 +1,4 @@
-"""`floor.deliveries` without the messages about somebody who was erased: compacted, it would keep them for ever."""
+"""`floor.deliveries` without the messages about somebody who was erased: it would keep them for a month."""
 
 from __future__ import annotations
 

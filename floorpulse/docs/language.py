@@ -11,7 +11,6 @@ from floorpulse.docs.markdown import code, page, table
 from schemas.controls import Control
 from schemas.events import MAX_EVENT_BYTES, Event, FloorEvent
 from schemas.telemetry import DEAD_REASON_MEANINGS, LOG_EVENT_MEANINGS
-from schemas.times import DAY_MS
 from schemas.topics import HEADER_CONTENT, HEADER_INGEST, TOPICS
 
 _ENVELOPE = ("source", "id", "type", "revision", "void", "at")
@@ -92,7 +91,7 @@ def topics_page() -> str:
             topic.key,
             topic.value,
             str(topic.partitions) if topic.partitions else "setting `partitions`",
-            f"{topic.kept_ms // DAY_MS} days" if topic.kept_ms else "for ever, compacted",
+            topic.kept,
         )
         for topic in TOPICS
     ]

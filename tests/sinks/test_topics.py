@@ -8,7 +8,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.errors import ConfigError
-from schemas.topics import CONTRIBUTIONS, EVENTS, REGISTRY, TOPICS
+from schemas.topics import CONTRIBUTIONS, DELIVERIES, EVENTS, REGISTRY, TOPICS
 from sinks.topics import apply_topics, ensure_epochs, topic_ids
 
 
@@ -36,16 +36,25 @@ class FakeAdmin:
 
 
 def test_missing_topics_are_created_as_they_should_be() -> None:
-    """Events are kept 7 days, the registry is compacted, contributions have one partition; all stamp at append."""
+    """
+    Events are kept 7 days, the registry for ever by key, sent marks by key for 30 days; all stamp at append.
+
+    What was sent years ago would have to be read at each start of delivery.
+    """
     admin = FakeAdmin()
 
     created = apply_topics(admin, 6)
 
     assert created == sorted(topic.name for topic in TOPICS)
     assert admin.created[EVENTS]["num_partitions"] == 6
-    assert admin.created[EVENTS]["configs"]["retention.ms"] == str(7 * 86_400_000)
     assert admin.created[CONTRIBUTIONS]["num_partitions"] == 1
-    assert admin.created[REGISTRY]["configs"]["cleanup.policy"] == "compact"
+    kept = {
+        name: (wanted["configs"]["cleanup.policy"], wanted["configs"]["retention.ms"])
+        for name, wanted in admin.created.items()
+    }
+    assert kept[EVENTS] == ("delete", str(7 * 86_400_000))
+    assert kept[REGISTRY] == ("compact", "-1")
+    assert kept[DELIVERIES] == ("compact,delete", str(30 * 86_400_000))
     assert {wanted["configs"]["message.timestamp.type"] for wanted in admin.created.values()} == {"LogAppendTime"}
 
 
