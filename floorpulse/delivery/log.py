@@ -34,6 +34,7 @@ class DeliveryLog:
         self._told.subscribe([ALERTS, RECORD_EVENTS])
         self._registry = _whole_topic(settings, REGISTRY)
         self._entries: dict[tuple[str, str], dict[str, Any]] = {}
+        self._known = Registry(Floor())
         self._committed: dict[Any, Any] = {}
 
     def marks(self) -> list[Mark]:
@@ -41,8 +42,9 @@ class DeliveryLog:
         return read_marks(self._settings)
 
     def registry(self) -> Registry:
-        """The registry as of now."""
-        for record in _to_the_end(self._registry):
+        """The registry as of now, made anew where something came: of ten thousand people it takes half a second."""
+        news = list(_to_the_end(self._registry))
+        for record in news:
             kind, _, name = record.key.decode().partition(":")
             if kind not in KINDS:
                 continue
@@ -50,7 +52,9 @@ class DeliveryLog:
                 self._entries.pop((kind, name), None)
             else:
                 self._entries[kind, name] = json.loads(record.value)["body"]
-        return Registry(Floor.from_entries([(kind, body) for (kind, _), body in self._entries.items()]))
+        if news:
+            self._known = Registry(Floor.from_entries([(kind, body) for (kind, _), body in self._entries.items()]))
+        return self._known
 
     def poll(self) -> tuple[list[tuple[Notice, Place]], int]:
         """The next notices with their places, and how many messages were none that can be read."""

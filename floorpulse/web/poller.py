@@ -137,8 +137,9 @@ class Poller:
     def _read(self, client: Client) -> Live:
         before, pulse = self.live, queries.pulse(client)
         registry = before.registry
-        if not before.polled_ms or pulse.marks != before.pulse.marks:
+        if not before.polled_ms or pulse.revision != before.pulse.revision:
             registry = load_registry(client)
+        if not before.polled_ms or pulse.marks != before.pulse.marks:
             self._kept.held.read(client, pulse.steps, frozenset(keys_of(registry.erased)))
         if not before.polled_ms or pulse != before.pulse:
             self._kept.subjects = queries.subjects(client)

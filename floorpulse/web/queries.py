@@ -42,6 +42,11 @@ class Pulse:
         """Steps of alerts stored so far."""
         return self.marks[0]
 
+    @property
+    def revision(self) -> int:
+        """That of the registry."""
+        return self.marks[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:

@@ -66,7 +66,27 @@ def test_marks_registry_and_uncommitted_alerts_are_read_by_the_next_process(
         topic, partition, offset = places[f"{unique}/1"]
         log.commit({(topic, partition): offset})
         assert unique in log.registry().teams
+        assert log.registry() is log.registry(), "made anew each time, it takes half a core of a large floor"
         assert [mark.state for mark in log.marks() if mark.message == message] == ["sent"]
         log.close()
 
     sender.close()
+
+
+def test_a_change_of_the_registry_is_seen(floor_settings: Settings) -> None:
+    """Whoever leads a team from now on is told from now on; whoever leads none is not there any more."""
+    from kafka import KafkaAdminClient
+
+    apply_topics(KafkaAdminClient(bootstrap_servers=floor_settings.bootstrap()), floor_settings.partitions)
+    unique, sender = uuid4().hex, producer(floor_settings)
+    key, log, leads = f"teams:{unique}".encode(), DeliveryLog(floor_settings, sender), []
+    for lead in ("l1", "l2", ""):
+        body = {"kind": "teams", "id": unique, "body": Team(id=unique, lead=lead).model_dump(mode="json")}
+        sender.send(REGISTRY, key=key, value=json.dumps(body).encode() if lead else None).get(10)
+        team = log.registry().teams.get(unique)
+        leads.append(team.lead if team else None)
+
+    log.close()
+    sender.close()
+
+    assert leads == ["l1", "l2", None]
