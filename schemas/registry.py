@@ -240,6 +240,7 @@ class Registry:
             unpaid=frozenset(code.id for code in floor.reason_codes if not code.paid),
             standards_ms={task.id: seconds_to_ms(task.standard_s) for task in floor.tasks},
         )
+        self._targets = {(target.kpi, target.subject): target.value for target in floor.targets}
         self._aliases: dict[tuple[str, str], list[tuple[Alias, str]]] = {}
         for person in floor.people:
             for alias in person.aliases:
@@ -300,8 +301,7 @@ class Registry:
     def target(self, kpi: str, *subjects: str) -> float | None:
         """The target of a KPI for the first of the subjects that has one, else for all."""
         wanted = (*subjects, "")
-        found = {target.subject: target.value for target in self.floor.targets if target.kpi == kpi}
-        return next((found[subject] for subject in wanted if subject in found), None)
+        return next((self._targets[kpi, subject] for subject in wanted if (kpi, subject) in self._targets), None)
 
 
 @lru_cache(maxsize=256)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
+REVISIONS_KEPT = 4
+"""Partitions go over to a revision at different times; each revision has everybody on the floor in it."""
+
+
 class ClickHouseStorage:
     """Reads and writes of the worker; its errors say what comes next."""
 
@@ -44,6 +48,8 @@ class ClickHouseStorage:
         self._retention = retention
         self._local = threading.local()
         self._revisions: dict[tuple[int, int], Revision] = {}
+        """The last ones asked for, the latest at the end."""
+        self._making = threading.Lock()
         self._erased: tuple[int, frozenset[str]] = (0, frozenset())
         """Revision of the registry, and whom it erases."""
 
@@ -66,13 +72,16 @@ class ClickHouseStorage:
         return found
 
     def revision(self, registry: int, rules: int) -> Revision:
-        """A revision of the registry with one of the rules, made once."""
-        known = self._revisions.get((registry, rules))
-        if known is None:
-            with self._client() as client:
-                known = _revision(client, registry, rules)
+        """A revision of the registry with one of the rules; made once for whoever asks at the same time."""
+        with self._making:
+            known = self._revisions.pop((registry, rules), None)
+            if known is None:
+                with self._client() as client:
+                    known = _revision(client, registry, rules)
             self._revisions[registry, rules] = known
-        return known
+            if len(self._revisions) > REVISIONS_KEPT:
+                del self._revisions[next(iter(self._revisions))]
+            return known
 
     def write(self, flush: Sequence[Frozen]) -> None:
         """Write a flush."""

@@ -69,32 +69,40 @@ def _answers(addresses: list[str]) -> bool:
 
 
 class Roster:
-    """The registry's aliases, read again when they are older than 15 s; old ones serve while ClickHouse is away."""
+    """
+    The registry's aliases; whether there are newer ones is asked when the answer is older than 15 s.
+
+    One caller asks, the others go on with what is known, and so does everybody while ClickHouse is away.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Read them once; Unavailable when ClickHouse does not answer."""
         self._settings = settings
-        self._lock = Lock()
-        self._registry = self._load()
-        self._read_at = time.monotonic()
+        self._asking = Lock()
+        self._registry = self._newest(None)
+        self._asked_at = time.monotonic()
 
     def resolve(self, source: str, agent: str, at_ms: int) -> str:
         """The work id of a vendor's agent id; may block, so it is for worker threads."""
-        with self._lock:
-            if time.monotonic() - self._read_at > _REGISTRY_KEPT_S:
+        if time.monotonic() - self._asked_at > _REGISTRY_KEPT_S and self._asking.acquire(blocking=False):
+            try:
                 self._refresh()
-            return self._registry.resolve(source, agent, at_ms)
+            finally:
+                self._asking.release()
+        return self._registry.resolve(source, agent, at_ms)
 
     def _refresh(self) -> None:
-        self._read_at = time.monotonic()
+        self._asked_at = time.monotonic()
         try:
-            self._registry = self._load()
+            self._registry = self._newest(self._registry)
         except Unavailable as error:
             structlog.get_logger(__name__).warning("query_failed", part="gateway", detail=str(error))
 
-    def _load(self) -> Registry:
+    def _newest(self, known: Registry | None) -> Registry:
         from floorpulse.wiring import clickhouse_client
-        from sinks.registry import load_registry
+        from sinks.registry import latest_revision, load_registry
 
         with closing(clickhouse_client(self._settings)) as client:
+            if known is not None and latest_revision(client, "registry") == known.revision:
+                return known
             return load_registry(client)
