@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ LONGEST_DELAY_S = 10.0
 STEADY_S = 30.0
 ASK_EVERY_S = 0.2
 LARGEST_LOG = 20 * 1024 * 1024
+LOOK_EVERY_S = 60.0
+"""How often the size of a log is looked at: a floor may run for months."""
 
 
 class Backoff:
@@ -46,7 +49,7 @@ class Child:
         self._asks = asks
         self._process: subprocess.Popen[bytes] | None = None
         self._backoff = Backoff()
-        self._started = self._due = self._ask_at = 0.0
+        self._started = self._due = self._ask_at = self._look_at = 0.0
         self._answer: Future[bool] | None = None
 
     def status(self) -> PartStatus:
@@ -60,13 +63,16 @@ class Child:
         )
 
     def tick(self, now: float) -> None:
-        """Notice a death, start when it is due, ask for readiness."""
+        """Notice a death, start when it is due, ask for readiness, keep the log small."""
         if self._process is not None and self._process.poll() is not None:
             self._died(now)
         if self._process is None and now >= self._due:
             self._start(now)
         elif self._process is not None and self.state is not PartState.READY:
             self._ask(now)
+        elif now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            self._turn_log()
 
     def stop(self) -> None:
         """End the process: SIGTERM, and after the part's time to stop SIGKILL."""
@@ -81,8 +87,7 @@ class Child:
         self._process, self.state = None, PartState.WAITING
 
     def _start(self, now: float) -> None:
-        if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        self._turn_log()
         launcher = [sys.executable, "-I", "-S", str(Path(launch.__file__)), str(os.getpid())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -94,6 +99,12 @@ class Child:
             )
         self.state, self._started, self._answer = PartState.STARTING, now, None
         self._ask_at = now + self.part.settle_s
+
+    def _turn_log(self) -> None:
+        """Keep a log that is too large as the one before; the part goes on writing to the same file, at its end."""
+        if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
+            shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+            os.truncate(self.log, 0)
 
     def _died(self, now: float) -> None:
         self._process, self.state = None, PartState.RESTARTING

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from floorpulse.embedded import launch
+from floorpulse.embedded import child, launch
 from floorpulse.embedded.child import Backoff, last_line
 from floorpulse.embedded.parts import Part
 from floorpulse.embedded.run_file import PartState, PartStatus, RunFile, read_run_file
@@ -234,6 +234,24 @@ def test_a_steady_life_forgets_earlier_deaths() -> None:
         backoff.after_life_of(1)
 
     assert backoff.after_life_of(30) == pytest.approx(0.2)
+
+
+def test_the_log_of_a_part_that_never_ends_stays_small(
+    tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The part before is kept as `.log.1`, and the part writes on; else a floor fills its disk in the end."""
+    monkeypatch.setattr(child, "LARGEST_LOG", 1_000)
+    monkeypatch.setattr(child, "LOOK_EVERY_S", 0.0)
+    log, before = tmp_path / "worker.log", tmp_path / "worker.log.1"
+    code = "import sys, time\nwhile True: print('x' * 99, flush=True); time.sleep(0.01)"
+
+    with floor_of(tmp_path, [part("worker", code)], []) as floor:
+        wait_until(lambda: floor.is_ready() and before.exists())
+        wait_until(lambda: log.stat().st_size > 0)
+        sizes = log.stat().st_size, before.stat().st_size
+
+    assert max(sizes) < 20_000
+    assert log.read_bytes().startswith(b"xxx")
 
 
 def test_a_broken_run_file_is_named(tmp_path: Path) -> None:
