@@ -30,6 +30,7 @@ from schemas.registry import (
     Team,
     Validity,
 )
+from schemas.yaml_nodes import nodes_of
 
 ERASED_FOR_EVER = "was erased, and this work id is refused for ever: who comes back gets a new one"
 LARGEST_SHRINK = 0.1
@@ -61,7 +62,7 @@ def parse_floor(text: str, file: str, known: Floor | None = None) -> Floor:
     """The floor of a text; `file` is only named. ConfigError as `read_floor`."""
     lines: dict[Place, int] = {(): 1}
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = nodes_of(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         said = " ".join(str(getattr(error, "problem", None) or error).split())

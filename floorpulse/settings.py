@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from schemas.errors import ConfigError
 from schemas.letter_limit import LetterLimit
+from schemas.yaml_nodes import nodes_of
 from sinks.retention import Retention
 
 SETTINGS_FILE = Path("floorpulse.yaml")
@@ -155,7 +156,9 @@ def _file_values(file: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        nodes_of(text)
+        loaded = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(loaded or {}, dict):

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import ConfigError
+from schemas.yaml_nodes import nodes_of
 
 RECEIVERS_FILE = "receivers.yaml"
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -106,7 +107,7 @@ def load_receivers(file: Path) -> Receivers:
         return Receivers()
     try:
         text = file.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = nodes_of(text)
         # plain scalars stay text: YAML 1.1 reads 22:00 as a number to the base 60
         found = Receivers.model_validate(yaml.load(text, Loader=yaml.BaseLoader) or {})
     except (OSError, UnicodeDecodeError) as error:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from schemas.errors import ConfigError
 from schemas.events import Event, FloorEvent
 from schemas.registry import ZoneName
+from schemas.yaml_nodes import nodes_of
 
 MODELS: dict[str, type[Event]] = {
     model.model_fields["type"].default: model
@@ -90,8 +91,8 @@ class Mapping(_Strict):
 def read_mapping(text: str, file: str) -> Mapping:
     """The mapping of a YAML text; ConfigError in one line with file, line and key."""
     try:
+        root = nodes_of(text)
         loaded = yaml.safe_load(text)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{file}:{mark.line + 1 if mark else 1}: not YAML: {' '.join(str(error).split())}") from None

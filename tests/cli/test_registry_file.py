@@ -76,6 +76,14 @@ def test_an_id_given_twice_is_refused() -> None:
     assert fault("teams:\n- {id: t1}\n- {id: t1}\n") == "floor.yaml:3: teams[1].id: 't1' is given twice"
 
 
+def test_a_key_given_twice_is_refused() -> None:
+    """YAML readers take the later one, and the people of the first list would be gone without a word."""
+    text = "people:\n- {id: a1}\nteams: [{id: t1}]\npeople:\n- {id: a2}\n"
+
+    assert fault(text) == "floor.yaml:4: file: not YAML: people is given twice"
+    assert fault("people: []\n? [sites]\n: []\n") == "floor.yaml:2: file: not YAML: a key that is no word"
+
+
 def test_memberships_that_overlap_are_refused() -> None:
     """Nobody is in two teams at one instant."""
     text = "teams: [{id: t1}]\npeople:\n- id: a1\n  teams:\n  - {team: t1}\n  - {team: t1}\n"

@@ -51,6 +51,7 @@ def test_no_file_means_the_web_inbox_only(tmp_path: Path) -> None:
         ("smtp: {host: mail.floor.test, sender: alerts@floor.test}", "", r":5: receivers.2.channel: email: expected"),
         ("[mon, tue]", "[mon, tuesday]", r":8: duty.lead-1.0.days.1: Input should be 'mon'"),
         ("receivers:", "receivers: [", r": not YAML: "),
+        ("receivers:", "receivers: []\nreceivers:", r": not YAML: receivers is given twice"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, before: str, after: str, said: str) -> None:

@@ -161,6 +161,7 @@ def test_a_header_without_a_mapped_column_is_refused(nobody: Resolve) -> None:
         ("source: crm\n", "", r"map.yaml:1: source: missing"),
         ("task_timed", "task_times", r"map.yaml:11: events.1: type: expected one of .*found 'task_times'"),
         ("events:", "events: [", r"map.yaml:\d+: not YAML"),
+        ("source: crm\n", "source: crm\nsource: acd\n", r"map.yaml:2: not YAML: source is given twice"),
     ],
 )
 def test_a_mapping_error_names_file_line_and_key(wrong: str, right: str, message: str) -> None:
