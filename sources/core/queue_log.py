@@ -66,6 +66,8 @@ class Memory(BaseModel):
     """Agents who logged out while a call lasts: they are offline when it ends."""
     states: dict[str, tuple[str, str]] = {}
     """agent -> (state, reason) last said."""
+    said: dict[str, tuple[int, list[str]]] = {}
+    """agent -> second of the state last said, and the ids of all that were said in it."""
 
 
 class QueueLogParser:
@@ -241,7 +243,7 @@ class QueueLogParser:
             fields = self._fields(call, queue, line.second) | _since("waited_s", entered, line.second)
             facts.append(ContactFlowedOut(**fields, why="other"))
         facts += [self._cut_off(call, talk, line.second) for call, talk in old.talking.items()]
-        self.memory = Memory()
+        self.memory = Memory(said=old.said)
         for agent, (state, _) in old.states.items():
             facts += self._say(agent, "offline", line.second, "restart") if state != "offline" else []
         return facts
@@ -270,7 +272,7 @@ class QueueLogParser:
             return []
         fact = StateChanged(
             source=self._source,
-            id=f"{agent}-{second}-{state}-{reason}"[:200],
+            id=self._state_id(agent, second, f"{state}-{reason}"),
             at=from_ms(second * 1000),
             agent=self._known(agent, second),
             state=state,
@@ -278,6 +280,15 @@ class QueueLogParser:
         )
         self.memory.states[agent] = (state, reason)
         return [fact]
+
+    def _state_id(self, agent: str, second: int, entered: str) -> str:
+        """Numbered from the second time on that an agent enters a state within a second: each time is a fact."""
+        last, ids = self.memory.said.get(agent, (second, []))
+        said = ids if last == second else []
+        id_ = f"{agent}-{second}-{entered}"
+        self.memory.said[agent] = (second, [*said, id_])
+        times = said.count(id_)
+        return f"{id_[:190]}-{times + 1}" if times else id_[:200]
 
     def _talks(self, agent: str) -> bool:
         return any(talk.agent == agent for talk in self.memory.talking.values())

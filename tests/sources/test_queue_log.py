@@ -151,6 +151,15 @@ def test_a_new_reason_while_paused_is_a_new_state(parse: Parse) -> None:
     ]
 
 
+def test_a_state_that_is_entered_twice_in_a_second_is_two_facts(parse: Parse) -> None:
+    """With one id the second would be a duplicate, and the agent away until something else happens."""
+    found = parse(CALL + "170|NONE|q|A|PAUSE|acw\n170|NONE|q|A|UNPAUSE|\n171|NONE|q|A|PAUSE|acw\n")
+
+    states = [(e.state, e.id.removeprefix(f"A-{BASE_S + 170}")) for e in events(found) if isinstance(e, StateChanged)]
+    assert states[1:4] == [("ready", "-ready-"), ("away", "-away-acw"), ("ready", "-ready--2")]
+    assert states[4] == ("away", f"A-{BASE_S + 171}-away-acw")
+
+
 def test_a_pause_during_a_call_begins_after_it(parse: Parse) -> None:
     """The agent is on the contact until it ends."""
     log = CALL.replace("170|", "120|NONE|q|A|PAUSE|Lunch\n170|", 1)
