@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from types import NoneType
@@ -22,6 +23,11 @@ from sources.core.parsed import Accepted, FieldFault, Parsed, Resolve, Skipped, 
 _TRUE = {"true", "yes", "y", "1"}
 _FALSE = {"false", "no", "n", "0"}
 _UNIT_S = {"s": 1.0, "ms": 0.001, "min": 60.0}
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_POINT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_COMMA = re.compile(r"[+-]?((\d+|\d{1,3}(\.\d{3})+)(,\d*)?|,\d+)", re.ASCII)
+"""With a decimal comma a point parts thousands: `12.5` is no number then, and least of all 125."""
+_HMS = re.compile(r"(-?)(\d+):(\d+):(\d+(?:[.,]\d*)?)", re.ASCII)
 
 
 class CsvParser:
@@ -89,7 +95,7 @@ class CsvParser:
             if kind is bool:
                 return _truth(cell)
             if kind is int:
-                return int(cell)
+                return _whole(cell)
             if kind is float:
                 return self._number(cell, part.units.get(name, "s"))
         except (ValueError, OverflowError):
@@ -103,10 +109,14 @@ class CsvParser:
 
     def _number(self, cell: str, unit: str) -> float:
         if unit == "hms":
-            hours, minutes, seconds = cell.split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+            sign, hours, minutes, seconds = _matched(_HMS, cell)
+            length = int(hours) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
+            return -length if sign else length
         if self._mapping.decimal_comma:
+            _matched(_COMMA, cell)
             cell = cell.replace(".", "").replace(",", ".")
+        else:
+            _matched(_POINT, cell)
         return round(float(cell) * _UNIT_S[unit], 3)
 
     def _expected(self, kind: type, unit: str | None) -> str:
@@ -114,7 +124,11 @@ class CsvParser:
             return f"a time like {self._mapping.time_format}" if self._mapping.time_format else "a time in ISO 8601"
         if kind is bool:
             return "yes or no"
-        return "a time H:MM:SS" if unit == "hms" else "a whole number" if kind is int else "a number"
+        if kind is int:
+            return "a whole number"
+        if unit == "hms":
+            return "a time H:MM:SS"
+        return "a number with a decimal comma" if self._mapping.decimal_comma else "a number"
 
     def _column_fault(self, error: ValidationError, parts: list[EventMapping]) -> FieldFault:
         """The fault by the name of the column, which is what the person who made the file knows."""
@@ -144,6 +158,19 @@ def _kind(model: type[Event], name: str) -> type:
             return datetime
         pending.extend(get_args(annotation))
     return str
+
+
+def _matched(form: re.Pattern[str], cell: str) -> tuple[str, ...]:
+    """The groups of a form; ValueError where the cell is not of it: Python reads more as a number than people do."""
+    found = form.fullmatch(cell)
+    if found is None:
+        raise ValueError(cell)
+    return found.groups()
+
+
+def _whole(cell: str) -> int:
+    _matched(_WHOLE, cell)
+    return int(cell)
 
 
 def _truth(cell: str) -> bool:

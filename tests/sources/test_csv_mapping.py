@@ -77,7 +77,14 @@ def test_a_row_that_no_event_asks_for_is_left_out(parse: Parse) -> None:
             "7;01.01.0001 00:00;Eva;1;no;0:00:01;final",
             "Date: expected a time like %d.%m.%Y %H:%M, found '01.01.0001 00:00'",
         ),
-        ("7;02.03.2026 09:30;Eva;many;no;0:00:01;final", "Points: expected a number, found 'many'"),
+        (
+            "7;02.03.2026 09:30;Eva;many;no;0:00:01;final",
+            "Points: expected a number with a decimal comma, found 'many'",
+        ),
+        ("7;02.03.2026 09:30;Eva;8.5;no;0:00:01;final", "Points: expected a number with a decimal comma, found '8.5'"),
+        ("7;02.03.2026 09:30;Eva;8_5;no;0:00:01;final", "Points: expected a number with a decimal comma, found '8_5'"),
+        ("7;02.03.2026 09:30;Eva;1;no;-0:05:00;final", "Time: expected greater than or equal to 0, found '-300.0'"),
+        ("7;02.03.2026 09:30;Eva;1;no;0:05:-30;final", "Time: expected a time H:MM:SS, found '0:05:-30'"),
         ("7;02.03.2026 09:30;Eva;101;no;0:00:01;final", "Points: expected less than or equal to 100, found '101.0'"),
         ("7;02.03.2026 09:30;Eva;1;maybe;0:00:01;final", "Fatal: expected yes or no, found 'maybe'"),
         (";02.03.2026 09:30;Eva;1;no;0:00:01;final", "Nr: expected a value, found 'none'"),
@@ -92,6 +99,29 @@ def test_a_bad_cell_names_line_and_column(parse: Parse, row: str, text: str) -> 
 
     assert [(p.line, p.text) for p in parsed if isinstance(p, Rejected)] == [(3, text)]
     assert len(accepted(parsed)) == 4
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [("1.234,5", 1234.5), ("1234,5", 1234.5), ("1.234", 1234.0), ("0,5", 0.5), (",5", 0.5), ("-1", 0.0)],
+)
+def test_a_point_parts_thousands_where_the_comma_is_decimal(parse: Parse, cell: str, seconds: float) -> None:
+    """As spreadsheets of such a country write it."""
+    plain = MAPPING.replace("    units: {seconds: hms}\n", "").replace(
+        "when: {Status: [final]}", "when: {Status: [none]}"
+    )
+
+    (timed,) = accepted(parse(f"7;02.03.2026 09:30;Eva;1;no;{cell};final", mapping=plain))
+
+    assert timed.seconds == seconds
+
+
+@pytest.mark.parametrize(("cell", "seconds"), [("0:01:02,5", 62.5), ("0:01:02.5", 62.5), ("-0:00:01", 0.0)])
+def test_a_length_may_have_decimals_and_a_sign(parse: Parse, cell: str, seconds: float) -> None:
+    """The sign is of the whole: minutes before midnight are no minutes after it."""
+    (_, timed) = accepted(parse(f"7;02.03.2026 09:30;Eva;1;no;{cell};final"))
+
+    assert timed.seconds == seconds
 
 
 PAUSES = """\
