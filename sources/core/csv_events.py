@@ -53,10 +53,14 @@ class CsvParser:
                 yield from self._row(row, dict(zip(columns, row.fields, strict=True)))
 
     def _check_header(self, columns: list[str]) -> None:
-        missing = [column for column in self._mapping.columns if column not in columns]
-        if missing:
-            found = shown(", ".join(columns))
-            raise InputError(f"line 1: expected the column {missing[0]!r} of the mapping in the header; found {found}")
+        for column in self._mapping.columns:
+            times = columns.count(column)
+            if times != 1:
+                once = " once" if times else ""
+                found = shown(", ".join(columns))
+                raise InputError(
+                    f"line 1: expected the column {column!r} of the mapping{once} in the header; found {found}"
+                )
 
     def _row(self, row: CsvRow, cells: dict[str, str]) -> list[Parsed]:
         wanted = [part for part in self._mapping.events if all(cells[c] in v for c, v in part.when.items())]

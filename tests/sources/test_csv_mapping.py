@@ -180,6 +180,16 @@ def test_a_header_without_a_mapped_column_is_refused(nobody: Resolve) -> None:
         list(parser.parse([b"Nr;Agent\n"]))
 
 
+def test_a_header_that_has_a_mapped_column_twice_is_refused(nobody: Resolve) -> None:
+    """Nobody can know which of the two is meant; what the mapping does not read may be there as often as it likes."""
+    parser = CsvParser(read_mapping(MAPPING, "map.yaml"), ZoneInfo("UTC"), nobody)
+    header = HEADER.encode().replace(b"Status", b"Note;Note;Status")
+
+    with pytest.raises(InputError, match="line 1: expected the column 'Time' of the mapping once in the header"):
+        list(parser.parse([header.replace(b"Note;Note", b"Time")]))
+    assert not list(parser.parse([header]))
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "message"),
     [
