@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ class JsonLinesParser:
     def parse(self, lines: Iterable[bytes]) -> Iterator[Parsed]:
         """What each line holds. Control records are no events: only floorpulse itself writes them."""
         for number, raw in enumerate(lines, start=1):
-            text = raw.strip()
+            text = (raw.removeprefix(BOM_UTF8) if number == 1 else raw).strip()
             if not text:
                 continue
             try:

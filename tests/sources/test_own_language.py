@@ -28,6 +28,15 @@ def test_a_bad_line_of_json_lines_is_refused_alone(nobody: Resolve, offered: Off
     assert [(p.line, p.field) for p in parsed if isinstance(p, Rejected)] == [(3, "event")]
 
 
+def test_the_mark_that_some_editors_begin_a_file_with_costs_no_event(nobody: Resolve, offered: Offered) -> None:
+    """It is of the file and not of its first event, as in CSV."""
+    lines = [b"\xef\xbb\xbf" + json.dumps(offered(1)).encode() + b"\r\n", json.dumps(offered(2)).encode()]
+
+    parsed = list(JsonLinesParser(nobody).parse(lines))
+
+    assert [p.line for p in parsed if isinstance(p, Accepted)] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
