@@ -106,7 +106,11 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 
 
 class Hours(Entry):
-    """Business hours of some weekdays, local times `HH:MM`; `to` may be `24:00`."""
+    """
+    Business hours that begin on some weekdays, local times `HH:MM`; `closes` may be `24:00`.
+
+    Past midnight when `closes` is not after `opens`.
+    """
 
     days: Annotated[list[Weekday], Field(min_length=1)]
     opens: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "00:00"

@@ -276,13 +276,13 @@ ANY LEFT JOIN (
             PARTITION BY queue ORDER BY hour_from, closes_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS opens_at
         FROM (
             SELECT kept.id AS queue, arrayJoin(kept.hours) AS entry,
-                toDate({from:DateTime64(3, 'UTC')}, {zone:String})
-                    + arrayJoin(range(toUInt32(greatest(0, toDate(newest_at, {zone:String}) - toDate({from:DateTime64(3, 'UTC')}, {zone:String}))) + 1)) AS day,
+                toDate({from:DateTime64(3, 'UTC')}, {zone:String}) - 1
+                    + arrayJoin(range(toUInt32(greatest(0, toDate(newest_at, {zone:String}) - toDate({from:DateTime64(3, 'UTC')}, {zone:String}))) + 2)) AS day,
                 has(entry.1, ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'][toDayOfWeek(day)])
                     AND NOT has(site.holidays, toString(day)) AS is_work_day,
                 toDateTime(concat(toString(day), ' ', entry.2, ':00'), {zone:String}) AS hour_from,
                 if(entry.3 = '24:00', toDateTime(day + 1, {zone:String}),
-                    toDateTime(concat(toString(day), ' ', if(entry.3 = '24:00', '00:00', entry.3), ':00'), {zone:String})) AS closes_at
+                    toDateTime(concat(toString(day + (entry.3 <= entry.2)), ' ', if(entry.3 = '24:00', '00:00', entry.3), ':00'), {zone:String})) AS closes_at
             FROM (
                 SELECT id, JSONExtractString(body, 'site') AS site,
                     JSONExtract(body, 'hours', 'Array(Tuple(days Array(String), opens String, closes String))') AS hours
@@ -295,7 +295,7 @@ ANY LEFT JOIN (
     )
     GROUP BY queue
 ) AS open ON open.queue = life.queue
-COMMENT 'Each ticket that was created in a range, with what became of it up to now. Parameters: from, to (UTC), zone (of the times shown and of business hours). Columns: ticket, source, queue (that it was created in), client, priority, created_at, first_assigned_at, first_replied_at, first_solved_at, last_solved_at, reopened (how often), is_open, breached (1: a deadline was missed), first_reply_s, resolution_s (to the first solution), full_resolution_s (to the last one; NULL while it is open), and each of the three in business hours of the queue, as the registry holds them now: first_reply_business_s, resolution_business_s, full_resolution_business_s. A queue without hours is always open; holidays of its site are closed';
+COMMENT 'Each ticket that was created in a range, with what became of it up to now. Parameters: from, to (UTC), zone (of the times shown and of business hours). Columns: ticket, source, queue (that it was created in), client, priority, created_at, first_assigned_at, first_replied_at, first_solved_at, last_solved_at, reopened (how often), is_open, breached (1: a deadline was missed), first_reply_s, resolution_s (to the first solution), full_resolution_s (to the last one; NULL while it is open), and each of the three in business hours of the queue, as the registry holds them now: first_reply_business_s, resolution_business_s, full_resolution_business_s. A queue without hours is always open; on holidays of its site it does not open; hours that close no later than they open go on past midnight';
 
 CREATE OR REPLACE VIEW backlog AS
 WITH (

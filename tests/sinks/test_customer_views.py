@@ -168,6 +168,27 @@ def test_business_hours_on_a_day_of_25_hours(client: Client) -> None:
     assert list(rows) == [(9.0, 7.0)]
 
 
+def test_business_hours_past_midnight(client: Client) -> None:
+    """Created at one in the night, solved at ten in the evening of Monday: Sunday's hours reach to six."""
+    told = [step("t1", "2026-03-02T00:00", "created"), step("t1", "2026-03-02T21:00", "solved")]
+    tell(client, told, desk(Hours(days=["sat", "sun"], opens="22:00", closes="06:00")))
+
+    rows = tickets(client, "ticket, resolution_s / 3600, resolution_business_s / 3600")
+
+    assert rows == [("t1", 21.0, 5.0)]
+
+
+def test_the_night_before_a_range_is_open(client: Client) -> None:
+    """What was created in the first night of a range came within the hours that began on the day before."""
+    told = [step("t1", "2026-02-28T23:30", "created"), step("t1", "2026-03-01T01:00", "solved")]
+    tell(client, told, desk(Hours(days=["sat"], opens="22:00", closes="01:00")))
+    march = "from = '2026-02-28 23:00:00', to = '2026-04-01 00:00:00', zone = 'Europe/Berlin'"
+
+    rows = client.query(f"SELECT resolution_business_s / 60 FROM tickets({march})").result_rows
+
+    assert rows == [(30.0,)]
+
+
 def test_a_ticket_that_is_open_has_no_full_resolution(client: Client) -> None:
     """Reopened and not solved again; a queue without hours is always open; what never happened is NULL."""
     told = [
