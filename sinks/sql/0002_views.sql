@@ -23,8 +23,8 @@ FROM (SELECT * FROM events FINAL) AS stored
 LEFT JOIN (
     SELECT source, id, type, max(revision) AS highest FROM events WHERE revision > 0 GROUP BY source, id, type
 ) AS newest ON newest.source = stored.source AND newest.id = stored.id AND newest.type = stored.type
-WHERE stored.revision = newest.highest AND stored.void = 0
-COMMENT 'The events that count: of each (source, id, type) the highest revision, unless that one takes the fact back';
+WHERE stored.revision = newest.highest AND stored.void = 0 AND stored.superseded_by = 0
+COMMENT 'The events that count: of each (source, id, type) the highest revision, unless that one takes the fact back, or is of somebody who was erased';
 
 CREATE OR REPLACE VIEW registry_current (
     kind LowCardinality(String) COMMENT 'sites, clients, teams, queues, people, reason_codes or targets',

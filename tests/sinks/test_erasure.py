@@ -227,6 +227,18 @@ def test_a_sweep_leaves_the_word_that_she_is_erased_and_nothing_else(client: Cli
     assert sweep(client, IDS) == 0
 
 
+def test_a_fact_that_went_to_her_comes_back_to_nobody(client: Client) -> None:
+    """Of whoever had it before only the replaced revision is left, which counts nowhere."""
+    engine = new_engine()
+    fold(engine, [of_zoe(0, "b2"), of_zoe(0).model_copy(update={"revision": 1})])
+    ClickHouseSink(client).write([frozen(engine)])
+
+    erase_owned(client, IDS)
+
+    assert client.query("SELECT subject, superseded_by FROM events FINAL").result_rows == [("agent:b2", 1)]
+    assert client.query("SELECT subject FROM events_current").result_rows == []
+
+
 def test_a_queues_event_stays_as_the_same_fact(client: Client, stored: PartitionEngine) -> None:
     """It counts as before and keeps its hash; only her id in it is another word now."""
     before = client.query("SELECT content, version FROM events WHERE subject = 'queue:sales'").result_rows
