@@ -11,6 +11,7 @@ from sinks.group_sql import (
     Rows,
     agent_rows,
     contact_rows,
+    holds_something,
     queue_rows,
     summing,
     union,
@@ -44,7 +45,8 @@ def agent_day_view() -> str:
         Extra("last", f"quarter + 60 * {_LAST_BIT}", "minute"),
         Extra("team", team.group, team.group),
     )
-    rows = Rows(span, (*AGENT_COLUMNS, *MAPS, TIMES), extras=extras)
+    sums = (*AGENT_COLUMNS, *MAPS)
+    rows = Rows(span, (*sums, TIMES), holds_something(sums), extras)
     return f"""WITH {CLEAN},
 {movers(span)}
 SELECT
@@ -53,7 +55,7 @@ SELECT
     toDate(at, {_ZONE}) AS day,
     min(panes.first) AS first_minute,
     max(panes.last) AS last_minute,
-{summing((*AGENT_COLUMNS, *MAPS), of="panes.")},
+{summing(sums, of="panes.")},
 {_QUANTILES}
 FROM (
 {union(agent_rows(rows, person, team))}

@@ -101,6 +101,17 @@ def summing(columns: Iterable[str], of: str = "") -> str:
     return ",\n".join(f"    {_aggregate(name)}({of}{name}) AS {name}" for name in columns)
 
 
+def holds_something(columns: Iterable[str], of: str = "") -> str:
+    """Whether a pane has any of these: what was taken back leaves zeros. `of` as in `summing`."""
+    return f"{' + '.join(_total(f'{of}{name}', name) for name in columns)} > 0"
+
+
+def _total(column: str, name: str) -> str:
+    if name in WAITS:
+        return f"arraySum({column})"
+    return f"arraySum(mapValues({column}))" if name in MAPS else column
+
+
 def _aggregate(name: str) -> str:
     if name in WAITS:
         return "sumForEach"

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from schemas.panes import AGENT_COLUMNS, MAPS, QUEUE_COLUMNS
-from sinks.group_sql import summing
+from sinks.group_sql import holds_something, summing
 from sinks.kpi_groups import WAITS
 
 if TYPE_CHECKING:
@@ -190,11 +190,11 @@ def _kept(panes: _Panes, day: date) -> str:
 
 def _quarters(panes: _Panes, day: date, where: str = "1") -> str:
     """The quarter hours of a day as its minutes are now; of the panes that fulfil a condition."""
-    places = ", ".join(panes.place)
+    places, held = ", ".join(panes.place), holds_something(panes.sums, of="panes.")
     return f"""SELECT {places}, toStartOfFifteenMinutes(minute) AS quarter,
 {summing(panes.sums, of="panes.")},
     arraySort(groupArrayArray(panes.handle_times_ms)) AS times,
-    groupBitOr(bitShiftLeft(toUInt16(1), toMinute(minute) % 15)) AS held_minutes, max(panes.stored_at) AS stored
+    groupBitOr(bitShiftLeft(toUInt16({held}), toMinute(minute) % 15)) AS held_minutes, max(panes.stored_at) AS stored
 FROM (SELECT * FROM {panes.owner}_minutes FINAL WHERE {_within("minute", day)} AND {where}) AS panes
 GROUP BY {places}, quarter"""
 

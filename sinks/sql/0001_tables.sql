@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS agent_quarters (
 {agent_columns}
 {agent_maps}
     handle_times_ms Array(UInt32) COMMENT 'Handle time of each contact, ms: quantiles are exact',
-    minutes UInt16 COMMENT 'Which minutes it is made of, a bit each: the lowest is the first',
+    minutes UInt16 COMMENT 'Which of its minutes hold anything, a bit each: the lowest is the first',
     version UInt64 COMMENT 'When its day was rolled up, epoch ms',
     stored_at DateTime64(3, 'UTC') COMMENT 'When the newest of its minutes was stored'
 ) ENGINE = ReplacingMergeTree(version)
@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS queue_quarters (
     answered_waits Array(UInt32) COMMENT 'Answered by wait: up to each threshold {thresholds} s, and beyond',
     abandoned_waits Array(UInt32) COMMENT 'Abandoned by wait: up to each threshold {thresholds} s, and beyond',
     handle_times_ms Array(UInt32) COMMENT 'Handle time of each contact without a known agent, ms',
-    minutes UInt16 COMMENT 'Which minutes it is made of, a bit each: the lowest is the first',
+    minutes UInt16 COMMENT 'Which of its minutes hold anything, a bit each: the lowest is the first',
     version UInt64 COMMENT 'When its day was rolled up, epoch ms',
     stored_at DateTime64(3, 'UTC') COMMENT 'When the newest of its minutes was stored'
 ) ENGINE = ReplacingMergeTree(version)

@@ -146,7 +146,7 @@ COMMENT 'KPIs by site and bucket: its queues and, with their time, the agents wh
 
 CREATE OR REPLACE VIEW agent_day AS
 {agent_day}
-COMMENT 'Sums of an agent by local day, with the exact quantiles of handle time. Parameters: from, to (UTC), zone, only (one agent, or empty for all). Columns: agent, team (the last of the day), day, first_minute, last_minute, each sum of agent_minutes, away_by_reason and the other maps, handle_p50_s, handle_p90_s';
+COMMENT 'Sums of an agent by local day, with the exact quantiles of handle time. Parameters: from, to (UTC), zone, only (one agent, or empty for all). Columns: agent, team (the last of the day), day, first_minute, last_minute (that hold anything), each sum of agent_minutes, away_by_reason and the other maps, handle_p50_s, handle_p90_s';
 
 CREATE OR REPLACE VIEW agent_card AS
 {agent_card}

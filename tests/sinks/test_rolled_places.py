@@ -98,6 +98,26 @@ def test_an_agent_day_is_the_same_from_quarter_hours(client: Client) -> None:
     assert client.query(ask).result_rows == [(31, "2026-03-02 12:00:00", "2026-03-02 12:15:00", "t2")]
 
 
+def test_a_day_begins_and_ends_with_what_was_not_taken_back(client: Client, put_agent: Put) -> None:
+    """Of a fact that was taken back zeros are left: by minutes and by quarter hours they are no part of the day."""
+    for minute in ("08:00", "12:01", "12:07", "12:09", "16:00"):
+        put_agent("a1", f"2026-03-02T{minute}", handled=1, by_plan={"P": 60_000})
+    for minute in ("08:00", "12:01", "12:09", "16:00"):
+        put_agent("a1", f"2026-03-02T{minute}", handled=0, by_plan={"P": 0})
+    put_agent("a2", "2026-03-02T09:00", handled=0)
+    ask = (
+        "SELECT agent, handled, toString(first_minute), toString(last_minute)"
+        " FROM agent_day(from = '2026-03-02', to = '2026-03-03', zone = 'UTC', only = '')"
+    )
+    day = [("a1", 1, "2026-03-02 12:07:00", "2026-03-02 12:07:00")]
+    assert client.query(ask).result_rows == day
+
+    rolled_up(client)
+    client.command("TRUNCATE TABLE agent_minutes SYNC")
+
+    assert client.query(ask).result_rows == day
+
+
 @pytest.mark.usefixtures("rolled")
 def test_rolling_leaves_one_part_of_a_day(client: Client, put_agent: Put) -> None:
     """Minutes expire by parts, so a day that was rolled is one part: it expires as a whole, or stays."""
