@@ -64,7 +64,7 @@ FROM (
                 FROM (
                     SELECT substring(subject, 7) AS queue, substring(type, 9) AS what, toUnixTimestamp64Milli(at) AS at_ms,
                         JSONExtract(payload, 'Tuple(contact String, waited_s Float64, clamped_s Float64)') AS told,
-                        at_ms + toInt64(told.clamped_s * 1000) AS ordered_ms,
+                        at_ms + toInt64(round(told.clamped_s * 1000)) AS ordered_ms,
                         multiIf(what = 'offered', 1, told.waited_s = 0, 2, 0) AS place
                     FROM events FINAL
                     WHERE type IN ('contact_offered', 'contact_answered', 'contact_abandoned', 'contact_flowed_out')

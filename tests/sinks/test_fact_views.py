@@ -155,12 +155,22 @@ def _text(at: Any) -> str:
             (2, 2, 0, 0, 0),
         ),
         ([offered("c", "05:40:01"), answered("c", "05:40:00", 0, clamped_s=1)], (1, 1, 0, 0, 0)),
+        ([offered("c", "05:40:01.001"), answered("c", "05:40:00", 0, clamped_s=1.001)], (1, 1, 0, 0, 0)),
         ([answered("c", "05:40", 12)], (0, 1, 0, 0, 1)),
         ([offered("c", "05:40"), offered("c", "05:45"), abandoned("c", "05:50", 300)], (2, 1, 0, 1, 0)),
         ([offered("c", "05:40"), offered("d", "08:59"), abandoned("d", "08:59", 0)], (2, 1, 1, 0, 0)),
         ([offered("c", "2026-03-01T17:01"), answered("c", "05:01:01", 43_261)], (0, 1, 0, 1, 1)),
     ],
-    ids=["no wait", "back at once", "two clocks", "never offered", "offered twice", "still there", "beyond 12 hours"],
+    ids=[
+        "no wait",
+        "back at once",
+        "two clocks",
+        "two clocks to the ms",
+        "never offered",
+        "offered twice",
+        "still there",
+        "beyond 12 hours",
+    ],
 )
 def test_waits_are_paired_by_contact(
     client: Client, told: Sequence[FloorEvent], counted: tuple[int, int, int, int, int]
