@@ -58,7 +58,8 @@ CREATE OR REPLACE VIEW quality_open_waits AS
 SELECT 'open_waits' AS trouble, queue AS part, count() AS n, any(contact) AS example
 FROM (
     SELECT substring(subject, 7) AS queue, JSONExtractString(payload, 'contact') AS contact,
-        maxIf(at, type = 'contact_offered') AS entered, maxIf(at, type != 'contact_offered') AS departed
+        maxIf(at, type = 'contact_offered') AS entered, maxIf(
+            at + toIntervalMillisecond(toInt64(round(JSONExtractFloat(payload, 'clamped_s') * 1000))), type != 'contact_offered') AS departed
     FROM events FINAL
     WHERE type IN ('contact_offered', 'contact_answered', 'contact_abandoned', 'contact_flowed_out')
         AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} + INTERVAL 12 HOUR
@@ -74,7 +75,8 @@ CREATE OR REPLACE VIEW quality_open_contacts AS
 SELECT 'open_contacts' AS trouble, first_source AS part, count() AS n, any(contact) AS example
 FROM (
     SELECT subject, JSONExtractString(payload, 'contact') AS contact, any(source) AS first_source,
-        maxIf(at, type = 'contact_accepted') AS taken, maxIf(at, type = 'contact_handled') AS finished
+        maxIf(at, type = 'contact_accepted') AS taken, maxIf(
+            at + toIntervalMillisecond(toInt64(round(JSONExtractFloat(payload, 'clamped_s') * 1000))), type = 'contact_handled') AS finished
     FROM events FINAL
     WHERE type IN ('contact_accepted', 'contact_handled')
         AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} + INTERVAL 12 HOUR

@@ -20,7 +20,7 @@ from schemas.events import (
     StateChanged,
 )
 from schemas.panes import SHORT_CALL_MS, Sums
-from schemas.times import MINUTE_MS, minute_of, to_ms
+from schemas.times import MINUTE_MS, minute_of, seconds_to_ms, to_ms
 from streams.core.deltas import Changed, Delta, split
 from streams.core.facts import counted, recent_contact
 from streams.core.panes import RESIDENT_MINUTES, Panes
@@ -307,10 +307,12 @@ def _enters_queue(subject: Subject, event: ContactOffered, at: int, since: int) 
 def _leaves_queue(
     subject: Subject, event: ContactAnswered | ContactAbandoned | ContactFlowedOut, at: int, since: int
 ) -> None:
-    if subject.waiting.get(event.contact, at + 1) <= at:
+    """By the clock of the entry: where that one is ahead, the reader said by how much."""
+    left = at + seconds_to_ms(event.clamped_s)
+    if subject.waiting.get(event.contact, left + 1) <= left:
         del subject.waiting[event.contact]
     if at > since:
-        subject.departed[event.contact] = max(at, subject.departed.get(event.contact, -1))
+        subject.departed[event.contact] = max(left, subject.departed.get(event.contact, -1))
 
 
 def _taken_in_hand(subject: Subject, event: ContactAccepted, at: int, since: int) -> None:
@@ -321,7 +323,7 @@ def _taken_in_hand(subject: Subject, event: ContactAccepted, at: int, since: int
 def _put_down(subject: Subject, event: ContactHandled, at: int, since: int) -> None:
     subject.in_hand.pop(event.contact, None)
     if at > since:
-        subject.departed[event.contact] = at
+        subject.departed[event.contact] = at + seconds_to_ms(event.clamped_s)
 
 
 def _planned(subject: Subject, _event: ShiftPlanned, _at: int, _since: int) -> None:

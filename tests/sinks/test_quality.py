@@ -164,7 +164,11 @@ def test_facts_that_count_for_two_are_counted(client: Client, store: Store) -> N
 
 
 def test_waits_and_contacts_that_nobody_ended_are_counted(client: Client, store: Store) -> None:
-    """Without an end within 12 h; one that ended, and one that may still end, do not count."""
+    """
+    Without an end within 12 h; one that ended, and one that may still end, do not count.
+
+    Nor does c4, whose departure was told by a clock that is a second behind.
+    """
     base: dict[str, Any] = {"source": "acd", "at": AT}
     late: dict[str, Any] = {"source": "acd", "at": AT + timedelta(hours=3)}
     store(
@@ -175,6 +179,8 @@ def test_waits_and_contacts_that_nobody_ended_are_counted(client: Client, store:
         ContactAccepted(**base, id="k1", contact="c9", agent="a1"),
         ContactAccepted(**base, id="k2", contact="c1", agent="a1"),
         handled(1, at=AT + timedelta(hours=1)),
+        ContactAbandoned(**base, id="o4", contact="c4", queue="q", waited_s=0.0, clamped_s=1.001),
+        ContactOffered(**base | {"at": AT + timedelta(seconds=1.001)}, id="o4", contact="c4", queue="q"),
     )
 
     answer = found(client)

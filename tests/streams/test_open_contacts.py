@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from schemas.events import ContactAnswered, ContactOffered, FloorEvent
+from schemas.events import ContactAbandoned, ContactAnswered, ContactOffered, FloorEvent
 from schemas.times import MINUTE_MS, from_ms
 from streams.core.partition import PartitionEngine
 from tests.streams.floors import DAWN, item_of
@@ -26,6 +26,13 @@ def offered(minute: float = 0, *, revision: int = 0) -> ContactOffered:
 def answered(minute: float = 0.2) -> ContactAnswered:
     """And leaves it for an agent."""
     return ContactAnswered(source="acd", id="a", at=_at(minute), contact="c", queue="sales", waited_s=12.0)
+
+
+def abandoned(minute: float, clamped_s: float = 0.0) -> ContactAbandoned:
+    """And leaves it because its customer gave up."""
+    return ContactAbandoned(
+        source="acd", id="a", at=_at(minute), contact="c", queue="sales", waited_s=0.0, clamped_s=clamped_s
+    )
 
 
 def waiting_after(*told: tuple[float, FloorEvent]) -> dict[str, int]:
@@ -56,6 +63,17 @@ def test_a_correction_of_who_waits_goes_on(corrected: float) -> None:
 def test_what_is_told_when_departures_are_forgotten_opens_nothing() -> None:
     """Both are two hours late, the answer first: whether a departure was told before is not known any more."""
     assert waiting_after((HOURS, answered()), (HOURS, offered())) == {}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_nobody_waits_who_left_by_a_clock_that_is_behind(is_first: bool) -> None:
+    """The departure is told for a second before the entry, whichever comes first; without a word of it, it is none."""
+    entry, later = (1.0, offered(1.0)), 1 + 1 / 60
+    left = (1.0, abandoned(1 - 1 / 60, clamped_s=1.0))
+
+    assert waiting_after(*((left, entry) if is_first else (entry, left))) == {}
+    assert waiting_after((1.0, abandoned(1 - 1 / 60)), entry) == {"c": DAWN + MINUTE_MS}
+    assert waiting_after(left, (later, offered(later))) == {"c": DAWN + MINUTE_MS + 1000}
 
 
 def _at(minute: float) -> datetime:
