@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.errors import ConfigError
@@ -24,6 +24,7 @@ from sinks.retention import Retention
 SETTINGS_FILE = Path("floorpulse.yaml")
 RUN_FILE = "run.json"
 TOKEN_FILE = "store.token"
+SHORTEST_MONTH_DAYS = 28
 
 
 class ClickHouseAddress(BaseModel):
@@ -57,8 +58,12 @@ class Settings(BaseSettings):
     retention_events_days: int = Field(
         35, ge=3, description="Raw events and dead letters are kept so long; facts are taken up to 2 days less."
     )
-    retention_minutes_days: int = Field(35, ge=2, description="Minutes are kept so long.")
-    retention_quarters_months: int = Field(13, ge=1, description="Quarter hours are kept so long.")
+    retention_minutes_days: int = Field(
+        35, ge=3, validate_default=True, description="Minutes are kept so long: no less than raw events."
+    )
+    retention_quarters_months: int = Field(
+        13, ge=1, validate_default=True, description="Quarter hours are kept so long: no less than minutes."
+    )
     dead_letters_in_a_row: int = Field(100, ge=0, description="So many in a row stop their source; 0: no limit.")
     dead_letters_percent: float = Field(
         5.0, gt=0, le=100, description="More of the last 1,000 records stop their source; 100: no limit."
@@ -80,6 +85,24 @@ class Settings(BaseSettings):
     def _zone_exists(cls, name: str) -> str:
         zone(name)
         return name
+
+    @field_validator("retention_minutes_days")
+    @classmethod
+    def _outlives_raw_events(cls, days: int, info: ValidationInfo) -> int:
+        """A fact that comes late changes a minute, and a day with a changed minute is read by its minutes."""
+        least = info.data.get("retention_events_days", 0)
+        if days < least:
+            raise ValueError(f"expected at least {least}, as retention_events_days: late facts are counted by minutes")
+        return days
+
+    @field_validator("retention_quarters_months")
+    @classmethod
+    def _outlives_minutes(cls, months: int, info: ValidationInfo) -> int:
+        """A day that is rolled up is read by its quarter hours, whatever minutes it still has."""
+        least = -(-info.data.get("retention_minutes_days", 0) // SHORTEST_MONTH_DAYS)
+        if months < least:
+            raise ValueError(f"expected at least {least}: a day that is rolled up is read by its quarter hours")
+        return months
 
     @classmethod
     def settings_customise_sources(
@@ -149,7 +172,8 @@ def load_settings(data: Path | None = None, *, file: Path = SETTINGS_FILE, **giv
         return Settings(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))}: {said}") from None
 
 
 def _file_values(file: Path) -> dict[str, Any]:

@@ -128,6 +128,7 @@ def test_how_far_back_it_reaches(  # noqa: PLR0917  the fixtures and what is sai
 ) -> None:
     """As far as the engines take facts: by the setting, and all history while the log is younger than that."""
     monkeypatch.setenv("FLOORPULSE_RETENTION_EVENTS_DAYS", str(events_days))
+    monkeypatch.setenv("FLOORPULSE_RETENTION_MINUTES_DAYS", str(events_days))
     put_ingest(days_ago(1), days_ago(facts_days))
     put_log(log_days)
 
