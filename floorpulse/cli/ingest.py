@@ -169,7 +169,7 @@ def _read(
 
     if not files:
         return []
-    first = ingests.next_number()
+    first = ingests.take_numbers(len(files))
     task = progress.add_task("reading", total=sum(file.stat().st_size for file in files))
     again = ingests.revisions_again()
     readings = []

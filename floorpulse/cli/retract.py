@@ -57,7 +57,7 @@ def retract(
         ingests = Ingests(client, utc_now)
         run = ingests.numbered(ingest)
         if run is None:
-            raise InputError(f"--ingest {ingest}: no such ingest; the last one is {ingests.next_number() - 1}")
+            raise InputError(f"--ingest {ingest}: no such ingest; the last one is {ingests.last_number()}")
         if not dry_run:
             drain(settings, STORED_WITHIN_S, lambda _topic, _left: None)
         replacements = read_replacements(client, ingest)

@@ -8,6 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 COLUMNS = (
     "number", "file_hash", "file", "format", "source", "rows", "events", "rejected", "started_at", "finished_at",
@@ -72,9 +73,31 @@ class Ingests:
         ).result_rows
         return {(source, id_, type_): int(least) for source, id_, type_, least in rows}
 
-    def next_number(self) -> int:
-        """The number of the next run; the first is 1."""
-        return int(self._client.query("SELECT max(number) FROM ingests").result_rows[0][0]) + 1
+    def last_number(self) -> int:
+        """The number of the run that began last; 0 before the first."""
+        return int(self._client.query("SELECT max(number) FROM ingests").result_rows[0][0])
+
+    def take_numbers(self, count: int) -> int:
+        """
+        The first of so many numbers that no other run has, though it begins at the same time.
+
+        Each says what it wants before it looks: of two that want the same the later one sees it, or both do, and ask
+        for higher ones.
+        """
+        while True:
+            first, claim = self._untaken(), uuid4().hex
+            rows = [[number, claim] for number in range(first, first + count)]
+            self._client.insert("ingest_numbers", rows, column_names=("number", "claim"))
+            ((others,),) = self._client.query(
+                "SELECT count() FROM ingest_numbers WHERE number >= {first:UInt64} AND claim != {claim:String}",
+                parameters={"first": first, "claim": claim},
+            ).result_rows
+            if not others:
+                return first
+
+    def _untaken(self) -> int:
+        sql = "SELECT greatest((SELECT max(number) FROM ingests), (SELECT max(number) FROM ingest_numbers))"
+        return int(self._client.query(sql).result_rows[0][0]) + 1
 
     def start(self, number: int, file: Path, file_hash: str, kind: str, source: str) -> Ingest:
         """Remember that a run began."""
