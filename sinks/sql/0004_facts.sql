@@ -211,7 +211,8 @@ FROM (
                             JSONExtract(payload, 'Tuple(contact String, customer String)') AS told
                         FROM events FINAL
                         WHERE type = 'contact_offered' AND void = 0 AND superseded_by = 0
-                            AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} + toIntervalDay({days:UInt16} + 1)
+                            AND at >= {from:DateTime64(3, 'UTC')} - toIntervalHour(24)
+                            AND at < {to:DateTime64(3, 'UTC')} + toIntervalDay({days:UInt16} + 1)
                     )
                     GROUP BY source, told.contact
                 ) AS firsts
@@ -224,9 +225,9 @@ FROM (
     )
     ARRAY JOIN instant.2 AS queue
 )
-WHERE offered_at < {to:DateTime64(3, 'UTC')}
+WHERE offered_at >= {from:DateTime64(3, 'UTC')} AND offered_at < {to:DateTime64(3, 'UTC')}
 GROUP BY queue, client
-COMMENT 'First contact resolution by window. Parameters: from, to (UTC: when the contact came), days (N), zone (N days later means the same local time). One row a queue, with its client: sum due and repeated over queues, never the ratios. Columns: queue (the one that the contact entered first), client, known and unknown (contacts whose customer is known, and not), due (known contacts whose N days are over by the clock of the floor), repeated (those after which another contact of the same customer and client came within N days, in whatever queue), not_over (known contacts left out, as their N days are not over), first_contact_resolution (1 less repeated / due), repeat_rate (repeated / due). Raw events must be kept for N days more than the range';
+COMMENT 'First contact resolution by window. Parameters: from, to (UTC: when the contact came), days (N), zone (N days later means the same local time). One row a queue, with its client: sum due and repeated over queues, never the ratios. Columns: queue (the one that the contact entered first), client, known and unknown (contacts whose customer is known, and not), due (known contacts whose N days are over by the clock of the floor), repeated (those after which another contact of the same customer and client came within N days, in whatever queue), not_over (known contacts left out, as their N days are not over), first_contact_resolution (1 less repeated / due), repeat_rate (repeated / due). A contact that entered its first queue up to 24 h before the range came before it. Raw events must be kept for N days more than the range';
 
 CREATE OR REPLACE VIEW tickets AS
 WITH (

@@ -95,6 +95,21 @@ def test_a_contact_in_two_queues_is_one_and_another_client_is_no_repeat(client: 
     assert rows == [("sales", 2, 1, 0), ("x", 1, 1, 0)]
 
 
+def test_a_contact_in_two_queues_around_the_start_of_a_range_came_before_it(client: Client) -> None:
+    """Days add up: it counts on the day on which it came, and not again where it goes on to another queue."""
+    told = [
+        offered("c1", "2026-02-28T23:50", "k1"),
+        offered("c1", "2026-03-01T00:05", "k1", "help"),
+        offered("c2", "2026-03-01T12:00", "k1", "help"),
+        offered("end", "2026-03-05T10:00", "k9", "x"),
+    ]
+    tell(client, told, FLOOR)
+
+    rows = repeats(client, "queue, known, due, repeated", 1)
+
+    assert rows == [("help", 1, 1, 0), ("x", 1, 0, 0)]
+
+
 def test_two_contacts_of_one_instant_are_no_repeat_of_each_other(client: Client) -> None:
     """Neither came again; one that comes later repeats both."""
     told = [
