@@ -63,10 +63,15 @@ def kpi(  # noqa: PLR0913, PLR0917  one argument is one option of the command li
     definitions: Annotated[bool, typer.Option("--definitions", help="Print what each figure is too.")] = False,
     data: Data = NO_DATA,
 ) -> None:
-    """Print KPIs; shares are fractions of 1, empty where there is nothing to divide by."""
+    """
+    Print KPIs; shares are fractions of 1, empty where there is nothing to divide by.
+
+    What needs minutes that may have expired is refused: whole quarter hours are kept longer.
+    """
     from floorpulse.settings import load_settings, zone
     from floorpulse.wiring import clickhouse_client
     from schemas.registry import DEFAULT_SITE
+    from sinks.kept_minutes import refuse_expired_minutes
     from sinks.kpi_rows import read_kpis
     from sinks.registry import load_registry
 
@@ -79,6 +84,7 @@ def kpi(  # noqa: PLR0913, PLR0917  one argument is one option of the command li
     client = clickhouse_client(load_settings(data))
     with refusals_in_one_line():
         question = ask_kpis(asked, given or load_registry(client).zone(DEFAULT_SITE), level)
+        refuse_expired_minutes(client, (question.from_ms, question.to_ms), question.step_s, question.zone)
         rows = read_kpis(client, question)
     show(question, rows, output, file)
     if definitions:

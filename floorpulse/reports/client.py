@@ -16,14 +16,14 @@ from schemas.errors import InputError
 from schemas.kpis import KPIS, parts, ratio, service_level, value
 from schemas.panes import ABANDONED_WITHIN, ANSWERED_WITHIN
 from schemas.registry import Queue, Registry, ServiceLevelGoal
-from schemas.times import MINUTE_MS, from_ms, utc_minute
+from schemas.times import from_ms
 from sinks.horizon import Horizon, read_horizon
+from sinks.kept_minutes import refuse_expired_minutes
 from sinks.retention import DEFAULT_RETENTION, Retention
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-QUARTER_MS = 15 * MINUTE_MS
 COUNTS = ("offered", "answered", "abandoned", "flowed_out")
 FIGURES = (*COUNTS, "in_progress", "service_level", "asa_s", "abandon_rate", "handled", "aht_s")
 """The columns of the report, in their order."""
@@ -131,7 +131,7 @@ def read_client_report(
     InputError: nothing is counted yet, or it needs minutes that may have expired.
     """
     queues = queues_of(registry, asked.client)
-    _refuse_expired_minutes(client, asked)
+    refuse_expired_minutes(client, (asked.from_ms, asked.to_ms), asked.step_s, asked.zone)
     counted_to = _counted_to(client)
     spans = [span for span in _spans(client, asked) if span[0] < counted_to]
     if not spans:
@@ -176,28 +176,6 @@ def _sum_of(counts: list[int | None]) -> int | None:
     """The sum, where all of it is known."""
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
-
-
-def _refuse_expired_minutes(client: Client, asked: Asked) -> None:
-    """Quarter hours are kept longer than minutes; what begins or ends within one would count less than there was."""
-    for first, last in _of_minutes(asked):
-        ((days, after_s),) = client.query(
-            "SELECT countIf(day BETWEEN toDate(toDateTime({first:Int64}, 'UTC'))"
-            " AND toDate(toDateTime({last:Int64}, 'UTC'))), toUnixTimestamp(toDateTime(max(day) + 1, 'UTC'))"
-            " FROM clean_days WHERE NOT has_minutes",
-            parameters={"first": first // 1000, "last": last // 1000},
-        ).result_rows
-        if days:
-            since = utc_minute(int(after_s) * 1000)
-            raise InputError(f"--from: minutes are kept from {since} on; before that, expected whole quarter hours")
-
-
-def _of_minutes(asked: Asked) -> list[tuple[int, int]]:
-    """The (first, last) instants of the stretches of a range that are made of minutes, whatever is rolled up."""
-    offset = from_ms(asked.from_ms).astimezone(asked.zone).utcoffset()
-    if asked.step_s * 1000 % QUARTER_MS or (offset and offset.seconds * 1000 % QUARTER_MS):
-        return [(asked.from_ms, asked.to_ms - 1)]
-    return [(edge, edge) for edge in (asked.from_ms, asked.to_ms) if edge % QUARTER_MS]
 
 
 def _contract_parts(sums: dict[str, int], contract: ServiceLevelGoal) -> tuple[int, int]:

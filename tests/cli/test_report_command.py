@@ -227,12 +227,15 @@ def test_what_single_contacts_say_is_empty_once_they_have_expired(expired: Run) 
 )
 def test_what_needs_minutes_that_have_expired_is_refused(expired: Run, more: tuple[str, ...]) -> None:
     """It would say that there was nothing; quarter hours can still be asked for."""
-    ended = expired("report", *MONDAY, "-o", "r.html", *more)
+    day = ("--from", "2026-03-02", "--to", "2026-03-03", "--timezone", "Europe/Berlin")
+    said = "--from: minutes are kept from 2026-03-04 00:00 UTC on; before that, expected whole quarter hours\n"
 
-    assert (ended.code, ended.err) == (
-        2,
-        "--from: minutes are kept from 2026-03-04 00:00 UTC on; before that, expected whole quarter hours\n",
-    )
+    report_ended = expired("report", *MONDAY, "-o", "r.html", *more)
+    kpi_ended = expired("kpi", "--by", "queue", *day, *more)
+
+    assert (report_ended.code, report_ended.err) == (2, said)
+    assert (kpi_ended.code, kpi_ended.err) == (2, said)
+    assert expired("kpi", "--by", "queue", *day, "--step", "15m").code == 0
 
 
 def test_a_client_in_two_zones_must_say_which() -> None:
