@@ -60,6 +60,15 @@ def test_a_row_becomes_every_event_that_its_values_ask_for(parse: Parse) -> None
     assert (timed.id, timed.seconds, timed.task) == ("7", 150, "letters")
 
 
+def test_an_hour_that_comes_twice_is_the_first(parse: Parse) -> None:
+    """And one that never comes is that after it: clocks were put on before."""
+    rows = [f"{n};{at};Eva;87,5;no;0:02:30;final" for n, at in enumerate(("25.10.2026 02:30", "29.03.2026 02:30"))]
+
+    instants = [event.at for event in accepted(parse(*rows)) if event.type == "task_timed"]
+
+    assert instants == [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)]
+
+
 def test_a_row_that_no_event_asks_for_is_left_out(parse: Parse) -> None:
     """`when` names the values of a column."""
     only_scores = MAPPING[: MAPPING.index("  - type: task_timed")]
