@@ -18,7 +18,7 @@ def clamp_durations(values: dict[str, Any]) -> dict[str, Any]:
     """
     The fields of an event with small negative durations, and a start shortly after the end, set to 0.
 
-    `clamped_s` is the largest of them. What is longer stays as it is, for the validation to refuse.
+    `clamped_s` is the largest of them. A longer duration stays as it is, for the validation to refuse.
     """
     lifted = {name: clamped(value) for name, value in values.items() if _is_duration(name, value)}
     started, ended = values.get("started_at"), values.get("at")

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.errors import InputError
 from schemas.events import Event, FloorEvent
 from schemas.times import to_ms
-from sources.core.clocks import clamp_durations
+from sources.core.clocks import TOLERATED_S, clamp_durations
 from sources.core.csv_rows import CsvRow, CsvRows
 from sources.core.mapping import MODELS, EventMapping, Mapping
 from sources.core.own import fault_of
@@ -84,7 +84,7 @@ class CsvParser:
                 values[name] = self._value(model, part, name, column, cells[column].strip())
         if part.id_suffix and "id" in values:
             values["id"] += part.id_suffix
-        event: Any = model.model_validate(clamp_durations(values))
+        event: Any = model.model_validate(clamp_durations(_in_order(part, values)))
         agent = getattr(event, "agent", None)
         if agent is None:
             return event  # type: ignore[no-any-return]
@@ -109,7 +109,9 @@ class CsvParser:
     def _instant(self, cell: str) -> datetime:
         form = self._mapping.time_format
         instant = datetime.strptime(cell, form) if form else datetime.fromisoformat(cell)  # noqa: DTZ007
-        return (instant if instant.tzinfo else instant.replace(tzinfo=self._zone)).astimezone(UTC)
+        known = instant if instant.tzinfo else instant.replace(tzinfo=self._zone)
+        known.astimezone(UTC)  # OverflowError where it is no instant there
+        return known
 
     def _number(self, cell: str, unit: str) -> float:
         if unit == "hms":
@@ -139,6 +141,27 @@ class CsvParser:
         fault = fault_of(error)
         columns = [part.fields[fault.field] for part in parts if fault.field in part.fields]
         return FieldFault(columns[0] if columns else fault.field, fault.expected, fault.found)
+
+
+def _in_order(part: EventMapping, values: dict[str, Any]) -> dict[str, Any]:
+    """
+    The values with instants in UTC; FieldFault where a contact starts after its end by more than two clocks explain.
+
+    An end in an hour that comes twice is in the second one where only that is after the start.
+    """
+    if _starts_late(values):
+        values = values | {"at": values["at"].replace(fold=1)}
+    if _starts_late(values):
+        expected = f"a time at most {TOLERATED_S} s after that of the end"
+        raise FieldFault(part.fields["started_at"], expected, values["started_at"].isoformat())
+    return {name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _starts_late(values: dict[str, Any]) -> bool:
+    started, ended = values.get("started_at"), values.get("at")
+    if not isinstance(started, datetime) or not isinstance(ended, datetime):
+        return False
+    return (started.astimezone(UTC) - ended.astimezone(UTC)).total_seconds() > TOLERATED_S
 
 
 def _check_identities(events: list[FloorEvent], parts: list[EventMapping]) -> None:

@@ -133,6 +133,52 @@ def test_a_length_may_have_decimals_and_a_sign(parse: Parse, cell: str, seconds:
     assert timed.seconds == seconds
 
 
+CALLS = """\
+source: acd
+timezone: Europe/Berlin
+events:
+  - type: contact_handled
+    fields: {id: Nr, contact: Nr, at: End, started_at: Start, agent: Agent, talk_s: Talk}
+"""
+
+
+def call(resolve: Resolve, start: str, end: str) -> Parsed:
+    """A row of one call."""
+    parser = CsvParser(read_mapping(CALLS, "map.yaml"), ZoneInfo("UTC"), resolve)
+    (parsed,) = parser.parse([b"Nr,Start,End,Agent,Talk\n", f"1,{start},{end},Eva,60\n".encode()])
+    return parsed
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "lasted_s"),
+    [
+        ("2026-03-02T09:00", "2026-03-02T09:05", 300),
+        ("2026-10-25T02:50", "2026-10-25T02:10", 1_200),
+        ("2026-10-25T02:10", "2026-10-25T02:50", 2_400),
+        ("2026-03-02T09:00:01", "2026-03-02T09:00:00", 0),
+    ],
+    ids=["plain", "into the second hour", "within the first", "two clocks"],
+)
+def test_a_contact_ends_after_its_start(nobody: Resolve, start: str, end: str, lasted_s: int) -> None:
+    """In the second of two hours of one name where it must."""
+    (event,) = accepted([call(nobody, start, end)])
+
+    assert (event.at - event.started_at).total_seconds() == lasted_s
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("2026-03-02T09:05", "2026-03-02T09:00"), ("2026-10-25T02:50+02:00", "2026-10-25T02:10+02:00")],
+    ids=["columns mixed up", "with its offset"],
+)
+def test_a_contact_that_ends_before_its_start_is_refused(nobody: Resolve, start: str, end: str) -> None:
+    """By the name of the column."""
+    refused = call(nobody, start, end)
+
+    assert isinstance(refused, Rejected)
+    assert refused.kind == "Start: expected a time at most 2 s after that of the end"
+
+
 PAUSES = """\
 source: wfm
 events:
