@@ -31,6 +31,8 @@ class Couriers:
     ) -> None:
         self._channels, self._mark, self._now_ms = channels, mark, now_ms
         self._metrics = metrics or DeliveryMetrics()
+        self._gone: frozenset[str] = frozenset()
+        self._marking = asyncio.Lock()
         self._held: dict[tuple[str, str], int] = {}
         self._metrics.oldest.set_function(self._oldest_s)
         self._queues: dict[str, asyncio.Queue[Message]] = {name: asyncio.Queue(QUEUE) for name in channels}
@@ -46,6 +48,11 @@ class Couriers:
             self._count(message.receiver)
             await self._queues[message.receiver].put(message)
 
+    async def forget(self, subjects: frozenset[str]) -> None:
+        """Tell nothing of these subjects any more; when it returns, no mark that still does is being written."""
+        async with self._marking:
+            self._gone = subjects
+
     async def carry(self) -> None:
         """Carry until cancelled; a fault that is neither a receiver's nor a message's ends all."""
         await asyncio.gather(*(self._carry_for(receiver) for receiver in self._channels))
@@ -54,7 +61,8 @@ class Couriers:
         while True:
             message = await self._queues[receiver].get()
             state = await self._send(self._channels[receiver], message)
-            await self._mark(Mark(state=state, message=message))
+            async with self._marking:
+                await self._mark(Mark(state=state, message=message.without(self._gone)))
             self._held.pop((receiver, message.id), None)
             self._metrics.messages.labels(state).inc()
             self._count(receiver)
@@ -91,10 +99,13 @@ class Couriers:
             wait_max=_LONGEST_WAIT_S,
         ):
             with attempt:
-                if message.is_late(self._now_ms()):
+                left = message.without(self._gone)
+                if not left.notices:
+                    raise InputError("whom it tells of is erased")
+                if left.is_late(self._now_ms()):
                     raise InputError(f"older than 15 minutes: {answer}")
                 try:
-                    await channel.send(message, self._now_ms() // 1000)
+                    await channel.send(left, self._now_ms() // 1000)
                 except Unavailable as error:
                     answer = str(error)
                     raise

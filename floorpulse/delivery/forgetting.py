@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from floorpulse.delivery.log import read_marks
-from floorpulse.delivery.messages import Mark
 from schemas.errors import Unavailable
 from schemas.topics import DELIVERIES
 
@@ -20,7 +19,7 @@ ACKNOWLEDGED_WITHIN_S = 30.0
 
 def messages_about(settings: Settings, subjects: Collection[str]) -> list[str]:
     """The ids of the messages in which one of the subjects is told of."""
-    return [mark.message.id for mark in read_marks(settings) if _tells_of(mark, subjects)]
+    return [mark.message.id for mark in read_marks(settings) if mark.message.tells_of(subjects)]
 
 
 def forget_messages(sender: KafkaProducer, ids: Collection[str]) -> None:
@@ -34,7 +33,3 @@ def forget_messages(sender: KafkaProducer, ids: Collection[str]) -> None:
             future.get(timeout=ACKNOWLEDGED_WITHIN_S)
     except KafkaError as error:
         raise Unavailable(f"Kafka did not acknowledge, run it again: {error}") from error
-
-
-def _tells_of(mark: Mark, subjects: Collection[str]) -> bool:
-    return any(notice["subject"] in subjects for notice in mark.message.notices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from floorpulse.delivery.messages import (
@@ -58,7 +58,7 @@ class Grouping:
         What waits for a receiver that is not ready goes into its next message, and is forgotten when it is too late.
         """
         messages: list[Message] = []
-        self._forget(now_ms)
+        self._forget_late(now_ms)
         for receiver, waiting in list(self._waiting.items()):
             if now_ms - waiting.since_ms >= BUCKET_MS and ready(receiver):
                 part = [notice for notice, _ in waiting.notices[:NOTICES_PER_MESSAGE]]
@@ -68,6 +68,12 @@ class Grouping:
                     del self._waiting[receiver]
         return messages
 
+    def forget(self, subjects: Collection[str]) -> None:
+        """Drop what waits to be told about some subjects."""
+        for waiting in self._waiting.values():
+            waiting.notices = [item for item in waiting.notices if item[0].subject not in subjects]
+        self._drop_empty()
+
     def unclaimed(self) -> dict[tuple[str, int], int]:
         """(topic, partition) -> the lowest offset of what still waits: reading must start there again."""
         lowest: dict[tuple[str, int], int] = {}
@@ -76,10 +82,12 @@ class Grouping:
                 lowest[topic, partition] = min(offset, lowest.get((topic, partition), offset))
         return lowest
 
-    def _forget(self, now_ms: int) -> None:
+    def _forget_late(self, now_ms: int) -> None:
         """Drop what no notice can meet any more, as notices of that age are not taken."""
         self._settled = {key: at_ms for key, at_ms in self._settled.items() if now_ms - at_ms <= 2 * LATEST_MS}
-        for receiver, waiting in list(self._waiting.items()):
+        for waiting in self._waiting.values():
             waiting.notices = [item for item in waiting.notices if now_ms - item[0].at_ms <= LATEST_MS]
-            if not waiting.notices:
-                del self._waiting[receiver]
+        self._drop_empty()
+
+    def _drop_empty(self) -> None:
+        self._waiting = {receiver: waiting for receiver, waiting in self._waiting.items() if waiting.notices}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -80,6 +80,12 @@ class DeliveryLog:
             self._sender.send(DELIVERIES, key=key, value=value).get(timeout=_ACKNOWLEDGED_WITHIN_S)
         except KafkaError as error:
             raise Unavailable(f"Kafka did not take a mark: {error}") from error
+
+    def forget(self, subjects: Collection[str]) -> None:
+        """Take what was told about some subjects out of every mark. Unavailable: Kafka did not take it."""
+        for mark in self.marks():
+            if mark.message.tells_of(subjects):
+                self.mark(Mark(state=mark.state, message=mark.message.without(subjects)))
 
     def commit(self, unclaimed: dict[tuple[str, int], int]) -> None:
         """Commit all that was read but what is `unclaimed` yet, which a restart has to read again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -60,7 +61,16 @@ class Message(BaseModel):
 
     def is_late(self, now_ms: int) -> bool:
         """True when all that it tells is too old; as long as one notice is not, it goes out whole, under its one id."""
-        return now_ms - told_at_ms(self.notices[-1]) > LATEST_MS
+        return all(now_ms - told_at_ms(notice) > LATEST_MS for notice in self.notices)
+
+    def tells_of(self, subjects: Collection[str]) -> bool:
+        """True when one of its notices is about one of the subjects."""
+        return any(notice["subject"] in subjects for notice in self.notices)
+
+    def without(self, subjects: Collection[str]) -> Message:
+        """The same message without its notices about some subjects; there may be none left."""
+        left = [notice for notice in self.notices if notice["subject"] not in subjects]
+        return self.model_copy(update={"notices": left})
 
     @property
     def title(self) -> str:

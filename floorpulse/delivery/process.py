@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import aiohttp
@@ -24,6 +24,7 @@ from floorpulse.serving import serve_metrics
 from floorpulse.settings import Settings
 from floorpulse.wiring import producer
 from schemas.registry import Registry
+from sinks.erasure import keys_of
 
 
 class Log(Protocol):
@@ -33,6 +34,7 @@ class Log(Protocol):
     def registry(self) -> Registry: ...
     def poll(self) -> tuple[list[tuple[Notice, Place]], int]: ...
     def mark(self, mark: Mark) -> None: ...
+    def forget(self, subjects: Collection[str]) -> None: ...
     def commit(self, unclaimed: dict[tuple[str, int], int]) -> None: ...
 
 
@@ -47,9 +49,11 @@ class Delivery:
     def __init__(self, log: Log, receivers: Receivers, couriers: Couriers, now: Callable[[], int]) -> None:
         self._log, self._receivers, self._couriers, self._now = log, receivers, couriers, now
         self._grouping = Grouping()
+        self._erased: frozenset[str] = frozenset()
 
     async def resume(self) -> None:
         """Hand over again what an earlier process claimed and may not have sent. The couriers must carry already."""
+        await self._forget_erased(await asyncio.to_thread(self._log.registry))
         marks = await asyncio.to_thread(self._log.marks)
         for message in self._grouping.restore(marks, self._now()):
             await self._couriers.take(message)
@@ -57,6 +61,7 @@ class Delivery:
     async def step(self) -> None:
         """Read once, claim and hand over what is due, commit."""
         registry = await asyncio.to_thread(self._log.registry)
+        await self._forget_erased(registry)
         notices, unreadable = await asyncio.to_thread(self._log.poll)
         for notice, place in notices:
             if registry.is_erased(notice.subject.removeprefix("agent:")):
@@ -68,6 +73,20 @@ class Delivery:
             await asyncio.to_thread(self._log.mark, Mark(state="claimed", message=message))
             await self._couriers.take(message)
         await asyncio.to_thread(self._log.commit, self._grouping.unclaimed())
+
+    async def _forget_erased(self, registry: Registry) -> None:
+        """
+        Drop what waits, is under way or is marked about people who were erased meanwhile.
+
+        The log is last: what a courier marks from here on tells nothing of them, what was marked before is in it.
+        """
+        if registry.erased == self._erased:
+            return
+        self._erased = registry.erased
+        subjects = frozenset(keys_of(registry.erased))
+        self._grouping.forget(subjects)
+        await self._couriers.forget(subjects)
+        await asyncio.to_thread(self._log.forget, subjects)
 
     def _tell_dropped(self, too_late: int, unreadable: int) -> None:
         log = structlog.get_logger(__name__)

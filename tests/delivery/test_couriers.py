@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -70,13 +70,14 @@ class FakeLog:
         self.found = [(one, ("floor.alerts", 0, offset)) for offset, one in enumerate(found)]
         self.written: dict[str, Mark] = {}
         self.committed: list[dict[tuple[str, int], int]] = []
+        self.erased: list[Erased] = []
         self.dies_at = dies_at
 
     def marks(self) -> list[Mark]:
         return list(self.written.values())
 
     def registry(self) -> Registry:
-        return Registry(Floor(teams=[Team(id="t1", lead="lead-1")]))
+        return Registry(Floor(teams=[Team(id="t1", lead="lead-1")], erased=self.erased))
 
     def poll(self) -> tuple[list[tuple[Notice, Place]], int]:
         found, self.found = self.found, []
@@ -86,6 +87,14 @@ class FakeLog:
         if mark.state == self.dies_at:
             raise Unavailable("gone")
         self.written[mark.message.id] = mark
+
+    def forget(self, subjects: Collection[str]) -> None:
+        for mark in self.marks():
+            self.mark(Mark(state=mark.state, message=mark.message.without(subjects)))
+
+    def told(self) -> set[str]:
+        """Whom the marks tell of."""
+        return {str(told["subject"]) for mark in self.written.values() for told in mark.message.notices}
 
     def commit(self, unclaimed: dict[tuple[str, int], int]) -> None:
         self.committed.append(unclaimed)
@@ -324,18 +333,14 @@ async def test_what_was_marked_as_sent_is_not_sent_again(http: aiohttp.ClientSes
     assert len(hook.bodies) == 1
 
 
-class FakeLogOfErased(FakeLog):
-    """Kafka of a floor that erased an agent."""
-
-    def registry(self) -> Registry:
-        gone = Erased(id="gone", at=datetime(2026, 3, 2, tzinfo=UTC))
-        return Registry(Floor(teams=[Team(id="t1", lead="lead-1")], erased=[gone]))
+GONE = Erased(id="gone", at=datetime(2026, 3, 2, tzinfo=UTC))
 
 
 async def test_nobody_is_told_of_somebody_who_was_erased(http: aiohttp.ClientSession) -> None:
     """What still stands in the log of them is read and left; what is told of others goes out."""
     theirs = replace(notice("a"), subject="agent:gone")
-    hook, log = open_hook(), FakeLogOfErased(theirs, notice("b"))
+    hook, log = open_hook(), FakeLog(theirs, notice("b"))
+    log.erased = [GONE]
 
     async with served(hook) as url:
         await one_life(log, http, url, lambda: len(log.written) == 1 and hook.bodies)
@@ -343,6 +348,42 @@ async def test_nobody_is_told_of_somebody_who_was_erased(http: aiohttp.ClientSes
     told = [told["id"] for mark in log.written.values() for told in mark.message.notices]
     assert told == ["b"]
     assert log.found == []
+
+
+async def test_a_message_under_way_leaves_no_mark_of_somebody_who_is_erased_meanwhile(
+    http: aiohttp.ClientSession,
+) -> None:
+    """The marks are kept for ever, so the one that follows a slow answer tells of others only."""
+    hook, log = Hook(), FakeLog(replace(notice("a"), subject="agent:gone"), notice("b"))
+
+    def answered_after_the_erasure() -> bool:
+        if hook.bodies and not log.erased:
+            log.erased = [GONE]
+        elif log.told() == {"agent:a1"}:
+            hook.open.set()
+        return [mark.state for mark in log.marks()] == ["sent"]
+
+    async with served(hook) as url:
+        await one_life(log, http, url, answered_after_the_erasure)
+
+    assert b"agent:gone" in hook.bodies[0]
+    assert log.told() == {"agent:a1"}
+
+
+async def test_what_was_claimed_is_not_told_once_its_person_is_erased(http: aiohttp.ClientSession) -> None:
+    """A restart, and each further attempt, leaves them out of the message; the others in it are told under its id."""
+    theirs = replace(notice("a"), subject="agent:gone")
+    both, alone = message_of("lead", [theirs, notice("b")]), message_of("lead", [replace(theirs, key="c")])
+    hook, log = open_hook(), FakeLog()
+    log.written = {one.id: Mark(state="claimed", message=one) for one in (both, alone)}
+    log.erased = [GONE]
+
+    async with served(hook) as url:
+        await one_life(log, http, url, lambda: log.written[both.id].state == "sent")
+
+    assert [headers["webhook-id"] for headers in hook.headers] == [both.id]
+    assert b"agent:gone" not in hook.bodies[0]
+    assert log.told() == {"agent:a1"}
 
 
 async def test_nothing_is_committed_before_it_is_claimed(http: aiohttp.ClientSession) -> None:

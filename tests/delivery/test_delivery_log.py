@@ -90,3 +90,23 @@ def test_a_change_of_the_registry_is_seen(floor_settings: Settings) -> None:
     sender.close()
 
     assert leads == ["l1", "l2", None]
+
+
+def test_the_marks_forget_whom_they_told_of(floor_settings: Settings) -> None:
+    """The topic keeps the newest mark of a message: it tells of the others only, in the state it had."""
+    from kafka import KafkaAdminClient
+
+    apply_topics(KafkaAdminClient(bootstrap_servers=floor_settings.bootstrap()), floor_settings.partitions)
+    gone, stays = uuid4().hex, uuid4().hex
+    found = [Notice(who, 0, "alert_firing", "t1", "main", f"agent:{who}", "text") for who in (gone, stays)]
+    sender, message = producer(floor_settings), message_of("lead", found)
+    log = DeliveryLog(floor_settings, sender)
+    log.mark(Mark(state="sent", message=message))
+
+    log.forget({f"agent:{gone}"})
+
+    (left,) = [mark for mark in log.marks() if mark.message.id == message.id]
+    assert left.state == "sent"
+    assert [notice["subject"] for notice in left.message.notices] == [f"agent:{stays}"]
+    log.close()
+    sender.close()

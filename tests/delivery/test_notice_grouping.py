@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from floorpulse.delivery.grouping import Grouping
 from floorpulse.delivery.messages import LATEST_MS, NOTICES_PER_MESSAGE, Mark, Message, Notice, message_of
 
@@ -54,6 +56,17 @@ def test_the_message_id_is_the_same_wherever_it_is_made() -> None:
 
     assert one == other
     assert one.id == "97f0f4e4f73a804c4a17"
+
+
+def test_what_waits_is_not_told_once_its_person_is_erased() -> None:
+    """The rest of the message goes out; where nothing is left nothing does."""
+    grouping = waiting("a")
+    grouping.add("lead", replace(notice("b"), subject="agent:gone"), ("floor.alerts", 0, 1), START_MS)
+    grouping.add("manager", replace(notice("b"), subject="agent:gone"), ("floor.alerts", 0, 1), START_MS)
+
+    grouping.forget({"agent:gone"})
+
+    assert keys(due(grouping, START_MS + 5_000)) == [["a"]]
 
 
 def test_a_notice_read_twice_is_told_once() -> None:
