@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import ConfigError
 from schemas.yaml_nodes import nodes_of
@@ -17,7 +17,15 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 CHANNELS = frozenset({"webhook", "slack", "email"})
 WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+
+def _local(clock: time) -> time:
+    if clock.tzinfo is not None:
+        raise ValueError("expected a local time without an offset: it is that of the site")
+    return clock
+
+
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+LocalTime = Annotated[time, AfterValidator(_local)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 
 
@@ -77,8 +85,8 @@ class Duty(Strict):
     """Hours in which a person is on duty, in the zone of the site; past midnight when `to` is not after `from`."""
 
     days: list[Day] = list(WEEK)
-    start: Annotated[time, Field(alias="from")]
-    end: Annotated[time, Field(alias="to")]
+    start: Annotated[LocalTime, Field(alias="from")]
+    end: Annotated[LocalTime, Field(alias="to")]
 
     def covers(self, local: datetime) -> bool:
         """True when a local instant lies in the hours; a span past midnight belongs to the day it begins on."""

@@ -49,6 +49,7 @@ def test_no_file_means_the_web_inbox_only(tmp_path: Path) -> None:
         ("deputy-chat", "lead-hook", r":4: receivers.1.name: 'lead-hook' is given twice"),
         ("smtp: {host", "mail: {host", r":11: mail: Extra inputs"),
         ("smtp: {host: mail.floor.test, sender: alerts@floor.test}", "", r":5: receivers.2.channel: email: expected"),
+        ("from: 22:00", "from: 22:00+08:00", r":8: duty.lead-1.0.from: .*expected a local time"),
         ("[mon, tue]", "[mon, tuesday]", r":8: duty.lead-1.0.days.1: Input should be 'mon'"),
         ("receivers:", "receivers: [", r": not YAML: "),
         ("receivers:", "receivers: []\nreceivers:", r": not YAML: receivers is given twice"),
