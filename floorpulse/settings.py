@@ -1,12 +1,14 @@
 """The settings of floorpulse: file, environment and the data folder, read once and handed down frozen.
 
 Order, the first found wins: environment (`FLOORPULSE_...`), the file `floorpulse.yaml` of the working folder, what
-`floorpulse up` wrote into `DIR/run.json`, the defaults here.
+`floorpulse up` wrote into `DIR/run.json`, the defaults here. Only `--data` comes before all of them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -14,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.errors import ConfigError
 from schemas.letter_limit import LetterLimit
@@ -22,6 +24,8 @@ from schemas.yaml_nodes import nodes_of
 from sinks.retention import Retention
 
 SETTINGS_FILE = Path("floorpulse.yaml")
+DATA_FOLDER = Path(".floorpulse")
+_ENV_PREFIX = "FLOORPULSE_"
 RUN_FILE = "run.json"
 TOKEN_FILE = "store.token"
 SHORTEST_MONTH_DAYS = 28
@@ -42,9 +46,9 @@ class ClickHouseAddress(BaseModel):
 class Settings(BaseSettings):
     """Everything that can be set; every field is an environment variable `FLOORPULSE_<NAME>` too."""
 
-    model_config = SettingsConfigDict(env_prefix="FLOORPULSE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_ENV_PREFIX, frozen=True, extra="forbid")
 
-    data: Path = Field(Path(".floorpulse"), description="Data folder of an embedded floor.")
+    data: Path = Field(DATA_FOLDER, description="Data folder of an embedded floor.")
     kafka_bootstrap: str = Field("", description="Bootstrap address of Kafka, host:port[,host:port].")
     clickhouse_url: str = Field("", description="ClickHouse's HTTP address, http(s)://host:port.")
     clickhouse_user: str = Field("default", description="ClickHouse user.")
@@ -83,7 +87,10 @@ class Settings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
-        zone(name)
+        try:
+            zone(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         return name
 
     @field_validator("retention_minutes_days")
@@ -104,6 +111,22 @@ class Settings(BaseSettings):
             raise ValueError(f"expected at least {least}: a day that is rolled up is read by its quarter hours")
         return months
 
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _are_addresses(cls, text: str) -> str:
+        for address in text.split(",") if text else ():
+            if not _is_address(f"//{address.strip()}"):
+                raise ValueError(f"expected host:port[,host:port], found {address.strip()!r}")
+        return text
+
+    @field_validator("clickhouse_url")
+    @classmethod
+    def _is_url(cls, text: str) -> str:
+        """What was given is not repeated: it may hold a password."""
+        if text and not (text.startswith(("http://", "https://")) and _is_address(text)):
+            raise ValueError("expected http(s)://host:port; user and password are settings of their own")
+        return text
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -113,18 +136,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before what `load_settings` read from the files."""
-        return env_settings, init_settings
+        """What `load_settings` has put in order, before what the environment says besides."""
+        return init_settings, env_settings
 
     def clickhouse(self) -> ClickHouseAddress:
-        """The parts of `clickhouse_url`; ConfigError when it is not set or no address."""
+        """The parts of `clickhouse_url`; ConfigError when it is not set."""
         if not self.clickhouse_url:
             raise ConfigError(f"no floor found in {self.data}: start one with `floorpulse up --data {self.data}`")
         parts = urlsplit(self.clickhouse_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigError(f"clickhouse_url: expected http(s)://host:port, got {self.clickhouse_url!r}")
         return ClickHouseAddress(
-            host=parts.hostname,
+            host=parts.hostname or "",
             port=parts.port or (8443 if parts.scheme == "https" else 8123),
             secure=parts.scheme == "https",
             user=self.clickhouse_user,
@@ -155,39 +176,84 @@ def zone(name: str) -> ZoneInfo:
         raise ConfigError(f"unknown time zone {name!r}: expected an IANA name such as Europe/Berlin") from None
 
 
+def _is_address(url: str) -> bool:
+    """True for a URL with a host, nobody's name, and a port that is one where there is any."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        return False
+
+
 def load_settings(data: Path | None = None, *, file: Path = SETTINGS_FILE, **given: Any) -> Settings:
     """
     Read the settings once.
 
-    `data` is the data folder (`--data`); its `run.json` gives addresses that neither environment nor file set.
-    `given` are values of the command line. ConfigError: one line that names the file and the key.
+    `data` is the data folder (`--data`), see `data_folder`; its `run.json` gives addresses that neither environment nor
+    file set. `given` are values of the command line. ConfigError: one line that names the file, line and key, or the
+    variable.
     """
-    values = _file_values(file)
-    folder = data or Path(values.get("data", ".floorpulse"))
-    for key, value in _run_values(folder).items():
-        values.setdefault(key, value)
-    values.update({key: value for key, value in given.items() if value is not None})
-    values["data"] = folder
+    folder = data_folder(data, file=file)
+    in_file, lines = _file_values(file)
+    in_environment = _environment()
+    given = {key: value for key, value in given.items() if value is not None}
+    values = _run_values(folder) | in_file | given | in_environment | {"data": folder}
     try:
         return Settings(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        said = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))}: {said}") from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = str(first["loc"][0])
+        places = {
+            str(folder / RUN_FILE): values,
+            f"{file}:{lines.get(key, 1)}": in_file,
+            "command line": given,
+            f"environment, {_ENV_PREFIX}{key.upper()}": in_environment,
+        }
+        place = [str(file), *(place for place, keys in places.items() if key in keys)][-1]
+        raise ConfigError(f"{place}: {key}: {_expected(key, first)}") from None
 
 
-def _file_values(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
+def data_folder(data: Path | None = None, *, file: Path = SETTINGS_FILE) -> Path:
+    """The folder of `--data`; where that is not given, or says the default, the one that is set, else the default."""
+    if data not in {None, DATA_FOLDER}:
+        return data
+    in_file, lines = _file_values(file)
+    found = _environment().get("data") or in_file.get("data", DATA_FOLDER)
+    if not isinstance(found, str | Path) or not str(found):
+        raise ConfigError(f"{file}:{lines.get('data', 1)}: data: expected the path of a folder")
+    return Path(found)
+
+
+def _environment() -> dict[str, Any]:
+    return EnvSettingsSource(Settings)()
+
+
+def _expected(key: str, fault: Mapping[str, Any]) -> str:
+    if fault["type"] != "extra_forbidden":
+        return str(fault["msg"]).removeprefix("Value error, ")
+    close = get_close_matches(key, Settings.model_fields, 1)
+    return f"unknown key{f': did you mean {close[0]}?' if close else ''}"
+
+
+def _file_values(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The keys of the file with their values, and with their lines; none when it is not there."""
     try:
         text = file.read_text(encoding="utf-8")
-        nodes_of(text)
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(loaded or {}, dict):
-        raise ConfigError(f"{file}: expected keys and values")
-    return dict(loaded or {})
+        root, loaded = nodes_of(text), yaml.safe_load(text)
+    except FileNotFoundError:
+        return {}, {}
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: not a text in UTF-8: expected keys and values") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        said = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ConfigError(f"{file}:{mark.line + 1 if mark else 1}: not YAML: {said}") from None
+    if not isinstance(loaded or {}, dict) or not isinstance(root, yaml.MappingNode | None):
+        raise ConfigError(f"{file}:1: expected keys and values")
+    lines = {str(key.value): key.start_mark.line + 1 for key, _ in root.value} if root else {}
+    return {str(key): value for key, value in (loaded or {}).items()}, lines
 
 
 def _run_values(folder: Path) -> dict[str, Any]:
@@ -198,7 +264,9 @@ def _run_values(folder: Path) -> dict[str, Any]:
         if (folder / TOKEN_FILE).exists():
             values["clickhouse_password"] = (folder / TOKEN_FILE).read_text(encoding="utf-8").strip()
         return values
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (json.JSONDecodeError, AttributeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{run}: not readable as JSON: {error}") from None

@@ -86,8 +86,9 @@ def _on_servers(data: Path, work: Callable[[Settings], None], *, is_new_allowed:
     from floorpulse.cli.up import fetched_jars
     from floorpulse.embedded.floor import is_running, run_base
     from floorpulse.embedded.run_file import remove_run_file
-    from floorpulse.settings import load_settings
+    from floorpulse.settings import data_folder, load_settings
 
+    data = data_folder(data)
     if is_running(data):
         if is_new_allowed:
             raise InputError(f"{data}: the floor runs: `floorpulse down --data {data}` first")

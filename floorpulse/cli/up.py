@@ -52,11 +52,11 @@ def up(
 ) -> None:
     """Start a floor: Kafka, ClickHouse and every part, under one supervisor."""
     from floorpulse.embedded.floor import Choice, run_floor, start_in_background
-    from floorpulse.settings import zone
+    from floorpulse.settings import data_folder, zone
 
     if timezone is not None:
         zone(timezone)
-    choice = Choice(data, clock.value if clock else None, timezone)
+    choice = Choice(data_folder(data), clock.value if clock else None, timezone)
     libs = fetched_jars()
     if detach:
         typer.echo(board_address(start_in_background(choice)))
@@ -67,7 +67,9 @@ def up(
 def down(data: Data = Path(".floorpulse")) -> None:
     """Stop a floor cleanly."""
     from floorpulse.embedded.floor import stop_floor
+    from floorpulse.settings import data_folder
 
+    data = data_folder(data)
     stopped = stop_floor(data)
     typer.echo(f"{data}: stopped" if stopped else f"{data}: nothing ran", err=True)
 
@@ -80,9 +82,10 @@ def status(
     from floorpulse.embedded.floor import is_running
     from floorpulse.embedded.run_file import read_run_file
     from floorpulse.embedded.status import standing
-    from floorpulse.settings import load_settings
+    from floorpulse.settings import data_folder, load_settings
     from schemas.errors import InputError
 
+    data = data_folder(data)
     floor = read_run_file(data)
     if floor is None or not is_running(data):
         raise InputError(f"no floor runs in {data}: start one with `floorpulse up --data {data}`")

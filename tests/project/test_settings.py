@@ -14,9 +14,9 @@ from sinks.retention import Retention
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("retention_events_days: 90", "retention_minutes_days: expected at least 90, as retention_events_days"),
-        ("retention_minutes_days: 7", "retention_minutes_days: expected at least 35, as retention_events_days"),
-        ("retention_quarters_months: 1", "retention_quarters_months: expected at least 2: a day that is rolled up"),
+        ("retention_events_days: 90", ": retention_minutes_days: expected at least 90, as retention_events_days"),
+        ("retention_minutes_days: 7", ":1: retention_minutes_days: expected at least 35, as retention_events_days"),
+        ("retention_quarters_months: 1", ":1: retention_quarters_months: expected at least 2: a day that is rolled up"),
     ],
 )
 def test_nothing_outlives_what_it_is_counted_by(tmp_path: Path, text: str, said: str) -> None:
@@ -32,7 +32,7 @@ def test_nothing_outlives_what_it_is_counted_by(tmp_path: Path, text: str, said:
     with pytest.raises(ConfigError) as refused:
         load_settings(tmp_path, file=file)
 
-    assert str(refused.value).startswith(f"{file}: {said}")
+    assert str(refused.value).startswith(f"{file}{said}")
 
 
 def test_all_of_them_may_be_kept_longer(tmp_path: Path) -> None:
