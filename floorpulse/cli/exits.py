@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
@@ -54,6 +54,15 @@ def one_line_errors() -> Iterator[None]:
         if silence is None:
             raise
         raise _exit(silence, BAD_INPUT) from None
+
+
+def refuse_bytes(arguments: Sequence[str]) -> None:
+    """End with one line where an argument is no text: no server takes it, and neither does the output."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise _exit(f"{argument!a}: expected text in UTF-8", BAD_INPUT) from None
 
 
 def _exit(message: str, code: int) -> typer.Exit:

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import typer
 
+from floorpulse.cli.exits import refuse_bytes
 from floorpulse.heap import set_up_heap
 from floorpulse.logs import set_up_logs
 
@@ -67,6 +68,10 @@ def _floorpulse() -> None:
 
 def run() -> None:
     """Entry of the console script."""
+    try:
+        refuse_bytes(sys.argv[1:])
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
     set_up_heap()
     set_up_logs("auto")
     make_app(sys.argv[1] if len(sys.argv) > 1 else "")()

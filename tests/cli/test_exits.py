@@ -7,6 +7,7 @@ import typer
 from kafka.errors import KafkaTimeoutError
 
 from floorpulse.cli.exits import guarded
+from floorpulse.cli.main import run
 from schemas.errors import ConfigError, InputError, Refused, StopWorker, Unavailable
 
 
@@ -59,3 +60,17 @@ def test_bugs_keep_their_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         command()
+
+
+@pytest.mark.parametrize("arguments", [["cases", "show", "\udcff"], ["alerts", "list", "--agent", "x\udcffy"]])
+def test_an_argument_that_is_no_text_is_named(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bytes of another encoding, as a shell hands them on, end no command with a traceback."""
+    monkeypatch.setattr("sys.argv", ["floorpulse", *arguments])
+
+    with pytest.raises(SystemExit) as ended:
+        run()
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{arguments[-1]!a}: expected text in UTF-8\n"
