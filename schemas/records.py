@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -63,6 +64,15 @@ Id = Annotated[str, Field(min_length=1, max_length=200)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
 Notes = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000)]
+
+
+def _visible(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("expected letters that can be seen, in one line")
+    return name
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_visible)]
 
 
 class Frozen(BaseModel):
@@ -130,7 +140,7 @@ class CommandBase(Frozen):
 
     id: Id
     stream: Annotated[str, Field(pattern=r"^[a-z]+:.+$", max_length=220)]
-    by: Id
+    by: Name
     """Work id of a person, or `rule:ID`."""
     at: AwareDatetime | None = None
     """The instant of a rule's command; a person's happens when the broker takes it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
 from records.store.clickhouse import ClickHouseLedgerStore
 from records.store.ledger import Ledger
+from schemas.errors import InvalidEvent
 from schemas.records import AcknowledgeAlert, decode_command
 from schemas.times import to_ms
 from schemas.topics import COMMANDS
@@ -83,3 +85,21 @@ def test_without_an_answer_a_command_is_pending(floor: Settings) -> None:
 
     sender.close()
     assert (outcome.status, outcome.events) == ("pending", ())
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u200b", "l01\n2026-03-02  case_closed  m01", "l01\u202e", "x" * 201])
+def test_a_record_says_who(name: str) -> None:
+    """A step of nobody, or of a name that reads as another or as a line of its own, is not taken."""
+    fields = {"id": "c1", "kind": "acknowledge_alert", "stream": "alert:a1", "by": name}
+
+    with pytest.raises(InvalidEvent, match=r"by: "):
+        decode_command(json.dumps(fields).encode())
+
+
+def test_nobody_passes_for_a_rule() -> None:
+    """Spaces around a name are none of it: a step of a person is never one of a rule, which tells its own time."""
+    fields = {"id": "c1", "kind": "acknowledge_alert", "stream": "alert:a1"}
+
+    assert decode_command(json.dumps(fields | {"by": " l01 "}).encode()).by == "l01"
+    with pytest.raises(InvalidEvent, match="expected for a command of a rule"):
+        decode_command(json.dumps(fields | {"by": " rule:short-calls"}).encode())
