@@ -44,10 +44,32 @@ class OutcomeName(StrEnum):
     OTHER = "other"
 
 
+class CaseStateName(StrEnum):
+    """Where a case stands; open: not closed."""
+
+    OPEN = "open"
+    PROPOSED = "proposed"
+    ACKNOWLEDGED = "acknowledged"
+    PLANNED = "planned"
+    SESSION_HELD = "session_held"
+    CLOSED = "closed"
+
+
+class AlertStateName(StrEnum):
+    """Where an alert stands; open: firing and not dismissed."""
+
+    OPEN = "open"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
 Format = Annotated[ListFormat, typer.Option("--format", help="table or json.")]
 Agent = Annotated[str, typer.Option("--agent", help="Only of this agent.")]
 Team = Annotated[str, typer.Option("--team", help="Only of this team.")]
-State = Annotated[str, typer.Option("--state", help="Only in this state; open: not closed.")]
+CaseState = Annotated[CaseStateName | None, typer.Option("--state", help="Only in this state; open: not closed.")]
+AlertState = Annotated[
+    AlertStateName | None, typer.Option("--state", help="Only in this state; open: firing and not dismissed.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Most rows to show.")]
 
 
@@ -73,7 +95,7 @@ def register(app: typer.Typer) -> None:
 def list_cases(
     agent: Agent = "",
     team: Team = "",
-    state: State = "",
+    state: CaseState = None,
     output: Format = ListFormat.TABLE,
     limit: Limit = 200,
     data: Data = HERE,
@@ -81,7 +103,7 @@ def list_cases(
     """List cases, last changed first."""
     from records.store.projection import Filter, cases
 
-    rows = cases(_client(data), Filter(f"agent:{agent}" if agent else "", team, state, limit))
+    rows = cases(_client(data), Filter(f"agent:{agent}" if agent else "", team, state.value if state else "", limit))
     _print_rows(rows, output, ("id", "kind", "subject", "kpi", "state", "owner", "due", "alerts", "opened_at"))
 
 
@@ -153,15 +175,15 @@ def comment_case(
 def list_alerts(
     agent: Agent = "",
     team: Team = "",
-    state: State = "",
+    state: AlertState = None,
     output: Format = ListFormat.TABLE,
     limit: Limit = 200,
     data: Data = HERE,
 ) -> None:
-    """List alerts, last changed first; state open: firing and not dismissed."""
+    """List alerts, last changed first."""
     from records.store.projection import Filter, alerts
 
-    rows = alerts(_client(data), Filter(f"agent:{agent}" if agent else "", team, state, limit))
+    rows = alerts(_client(data), Filter(f"agent:{agent}" if agent else "", team, state.value if state else "", limit))
     _print_rows(rows, output, ("id", "state", "rule", "subject", "value", "n", "threshold", "handling", "case"))
 
 
