@@ -107,7 +107,12 @@ class Poller:
                 self._client = self._client_factory()
             self.live = self._read(self._client)
         except (ClickHouseError, FloorpulseError, OSError) as error:
-            self._client = None
+            self._note_failure(error)
+        except Exception as error:
+            # an answer that broke off half-way can bring out anything: it must not end the reading of all later ones
+            log = structlog.get_logger(__name__)
+            if not self.live.failing_since_ms:
+                log.exception("query_failed", what="board", error_type=type(error).__name__)
             self._note_failure(error)
         self._metrics.poll_seconds.observe(time.monotonic() - started_s)
         for listener in self._listeners:
@@ -121,6 +126,7 @@ class Poller:
             self._stopping.wait(max(PERIOD_S - took_s, took_s))
 
     def _note_failure(self, error: Exception) -> None:
+        self._client = None
         if not self.live.failing_since_ms:
             reason = " ".join(str(error).split())[:300]
             structlog.get_logger(__name__).warning("query_failed", what="board", reason=reason)

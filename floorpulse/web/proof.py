@@ -65,6 +65,12 @@ class Proof:
             reason = " ".join(str(error).split())[:300]
             structlog.get_logger(__name__).warning("query_failed", what="proof", reason=reason)
             return
+        except Exception as error:
+            # as for the board: an answer that broke off must not end the proof for good
+            self._client = None
+            log = structlog.get_logger(__name__)
+            log.exception("query_failed", what="proof", error_type=type(error).__name__)
+            return
         for what in KINDS:
             self._metrics.differences.labels(what).set(found[what])
         self._metrics.proved.set(now_ms() / 1000)

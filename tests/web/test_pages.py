@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from html import unescape
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -332,6 +333,24 @@ def test_without_clickhouse_the_page_says_so_and_lives(ledger: Any, wait_until: 
         assert client.get("/").status_code == 200
         assert client.get("/readyz").status_code == 503
         assert client.get("/alerts/a1").status_code == 503
+
+
+def test_an_answer_that_broke_off_does_not_end_the_board(web_settings: Settings, ledger: Any, wait_until: Wait) -> None:
+    """Whatever the client of ClickHouse makes of half an answer: the page says so, and goes on with the next one."""
+    broken = Event()
+    broken.set()
+
+    def store() -> Client:
+        if broken.is_set():
+            raise IndexError("list index out of range")
+        return clickhouse_client(web_settings)
+
+    with TestClient(create_web(web_settings, store, ledger)) as client:
+        wait_until(lambda: "ClickHouse does not answer" in client.get("/").text)
+        broken.clear()
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+
+        assert "ClickHouse does not answer" not in client.get("/").text
 
 
 def test_a_command_without_an_answer_is_pending(web_settings: Settings, transition: Transition) -> None:

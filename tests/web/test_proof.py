@@ -105,12 +105,13 @@ def test_everybody_has_a_turn(proof: Proof) -> None:
     assert proof._next("streams", keys, 10) == keys
 
 
-def test_a_silent_store_leaves_the_figures_as_they_are() -> None:
+@pytest.mark.parametrize("error", [Unavailable("nobody"), IndexError("an answer broke off")])
+def test_a_silent_store_leaves_the_figures_as_they_are(error: Exception) -> None:
     """What was not compared is not called right: the time of the proof stands still."""
     metrics = WebMetrics()
 
     def silent() -> Any:
-        raise Unavailable("nobody")
+        raise error
 
     Proof(silent, metrics, DEFAULT_RETENTION).compare()
 
