@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import structlog
@@ -28,6 +27,7 @@ from floorpulse.web.quality import quality_routes
 from floorpulse.web.site import Site, problem, wants_json
 from floorpulse.web.templating import templates
 from schemas.errors import FloorpulseError
+from sources.readers.origin import is_of_another_site
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -109,8 +109,7 @@ def _guard(app: FastAPI, site: Site) -> None:
 def _refused(request: Request) -> Response | None:
     if request.method in {"GET", "HEAD"}:
         return None
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if is_of_another_site(request.headers):
         return PlainTextResponse("refused: this form was sent by another site\n", 403)
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length) > MAX_BODY:

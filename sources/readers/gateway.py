@@ -21,6 +21,7 @@ from schemas.errors import Unavailable
 from schemas.events import EVENT_ADAPTER
 from sources.core.parsed import Resolve
 from sources.readers.batch import LARGEST_BATCH, Batch, read_batch
+from sources.readers.origin import is_of_another_site
 from sources.readers.quotas import Quotas
 
 LARGEST_BODY = 1024 * 1024
@@ -139,6 +140,10 @@ class Gateway:
     async def post(self, request: Request) -> Response:
         """Take one event or a batch: 202 when the broker has it, else a problem document."""
         began, job = time.monotonic(), _Job(request)
+        if is_of_another_site(request.headers):
+            return problem(
+                403, "Sent by another site", "no page in a browser may send events on behalf of another site"
+            )
         if not self.slots.take():
             return self._later("overload", 503, "Too busy", "too many requests at the same time", _COME_AGAIN_S)
         try:

@@ -70,6 +70,18 @@ def test_nothing_usable_is_a_problem_document(client: TestClient, sender: Any, o
     assert sender.sent == []
 
 
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://[elsewhere"])
+def test_a_page_of_another_site_sends_nothing(client: TestClient, sender: Any, offered: Offered, origin: str) -> None:
+    """A browser sends plain text anywhere without asking: no page that somebody has open writes of people's states."""
+    body, headers = json.dumps(offered()), {"content-type": "text/plain", "origin": origin}
+
+    answer = client.post("/v1/events", content=body, headers=headers)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
+    assert sender.sent == []
+    assert client.post("/v1/events", content=body, headers=headers | {"origin": "http://testserver"}).status_code == 202
+
+
 @pytest.mark.parametrize("kind", ["ticked", "input_ended", "registry_changed", "rules_applied", "refold_asked"])
 def test_control_records_are_not_taken_from_outside(client: TestClient, sender: Any, kind: str) -> None:
     """Only floorpulse itself says what time it is."""

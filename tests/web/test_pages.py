@@ -276,11 +276,12 @@ def test_a_script_gets_a_problem_document(web: TestClient, transition: Transitio
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_form_of_another_site_is_refused(web: TestClient, transition: Transition) -> None:
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://[elsewhere"])
+def test_a_form_of_another_site_is_refused(web: TestClient, transition: Transition, origin: str) -> None:
     """Nobody acknowledges by way of a foreign page."""
     path = f"/alerts/{transition.alert}/acknowledge_alert"
 
-    answer = web.post(path, data={"version": "0"}, headers={"origin": "https://elsewhere.example"})
+    answer = web.post(path, data={"version": "0"}, headers={"origin": origin})
 
     assert answer.status_code == 403
 
