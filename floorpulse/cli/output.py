@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from floorpulse.plain_text import as_text
+
 Data = Annotated[Path, typer.Option("--data", help="Data folder of the floor.")]
 NO_DATA = Path(".floorpulse")
 _WIDE = 400
@@ -45,10 +47,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: It
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """CSV with a head line on stdout; None is an empty field."""
+    """CSV with a head line on stdout; None is an empty field, and text is no formula to whoever opens it."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([as_text(value) for value in row] for row in rows)
 
 
 def print_json(value: Any) -> None:
