@@ -125,9 +125,12 @@ def _channel(
 
 def _key(receiver: WebhookReceiver, text: str) -> bytes:
     try:
-        return base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except binascii.Error:
-        raise ConfigError(f"{receiver.secret}: expected whsec_ and base64") from None
+        key = b""
+    if not key:
+        raise ConfigError(f"{receiver.secret}: expected whsec_ and base64")
+    return key
 
 
 async def _post(http: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]) -> None:

@@ -9,14 +9,19 @@ from schemas.errors import ConfigError
 
 
 def secret(name: str) -> str:
-    """The value of `NAME`, else the content of the file that `NAME_FILE` names. ConfigError: neither is there."""
-    value = os.environ.get(name)  # noqa: TID251  secrets have names of their own, which no settings model can list
+    """The value of `NAME`, else the content of the file that `NAME_FILE` names. ConfigError: neither holds anything."""
+    value = os.environ.get(name, "").strip()  # noqa: TID251  their names are in no settings model
     file = os.environ.get(f"{name}_FILE")  # noqa: TID251
     if value:
         return value
     if not file:
         raise ConfigError(f"{name}: expected a secret in the environment variable {name} or {name}_FILE")
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        content = Path(file).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name}_FILE: {file}: expected text in UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{name}_FILE: {file}: {error.strerror}") from None
+    if not content:
+        raise ConfigError(f"{name}_FILE: {file}: expected a secret, found nothing")
+    return content

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from floorpulse.delivery.channels import channels_of
 from floorpulse.delivery.config import Receivers, load_receivers
 from floorpulse.delivery.messages import Notice
 from floorpulse.delivery.routing import receivers_of
@@ -94,3 +96,39 @@ def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypat
     assert (secret("IN_FILE"), secret("IN_ENVIRONMENT")) == ("from the file", "from the environment")
     with pytest.raises(ConfigError, match="NOWHERE: expected a secret"):
         secret("NOWHERE")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "found nothing"),
+        (b" \n", "found nothing"),
+        (b"\xff\xfe", "expected text in UTF-8"),
+        (None, "Is a directory"),
+    ],
+)
+def test_a_secret_that_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, said: str
+) -> None:
+    """A file that was never filled would leave every message without a signature."""
+    file = tmp_path / "secret"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    monkeypatch.setenv("HOOK", " ")
+    monkeypatch.setenv("HOOK_FILE", str(file))
+
+    with pytest.raises(ConfigError, match=f"HOOK_FILE: .*{said}"):
+        secret("HOOK")
+
+
+@pytest.mark.parametrize("text", ["whsec_", "no base64", "whsec_c2VjcmV0 whsec_"])
+async def test_a_key_that_signs_nothing_is_refused(text: str) -> None:
+    """A receiver would take a signature by an empty key from anybody."""
+    hook = {"name": "hook", "person": "l1", "channel": "webhook", "url": "http://x", "secret": "HOOK"}
+    receivers = Receivers.model_validate({"receivers": [hook]})
+
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(ConfigError, match="HOOK: expected whsec_ and base64"):
+            channels_of(receivers, http, lambda name: text)
