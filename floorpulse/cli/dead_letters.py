@@ -182,14 +182,17 @@ def _with(query: LetterQuery, **change: Any) -> LetterQuery:
 def read_moment(option: str, text: str, zone: ZoneInfo, now_ms: int) -> int:
     """Epoch ms of an ISO instant (of the zone where it has no offset) or of an age such as 2h; InputError otherwise."""
     if match := re.fullmatch(r"(\d{1,5})([mhd])", text):
-        return now_ms - int(match[1]) * _AGES_MS[match[2]]
+        return max(0, now_ms - int(match[1]) * _AGES_MS[match[2]])
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(
             f"{option} {text}: expected an instant such as 2026-03-01T09:30 or an age such as 2h"
         ) from None
-    return to_ms(at if at.tzinfo else at.replace(tzinfo=zone))
+    ms = to_ms(at if at.tzinfo else at.replace(tzinfo=zone))
+    if not 0 <= ms < 2**32 * 1000:
+        raise InputError(f"{option} {text}: expected an instant from 1970 to 2105")
+    return ms
 
 
 def _row(letter: StoredLetter) -> list[Any]:

@@ -193,6 +193,10 @@ def test_moments_are_instants_or_ages() -> None:
     assert from_ms(read_moment("--since", "2026-03-01T09:30", ZoneInfo("Asia/Manila"), now)).hour == 1
     with pytest.raises(InputError, match="expected an instant"):
         read_moment("--until", "2x", ZoneInfo("UTC"), now)
+    for text in ("0001-01-01", "9999-12-31T23:59-10:00"):
+        with pytest.raises(InputError, match="expected an instant from 1970 to 2105"):
+            read_moment("--since", text, ZoneInfo("UTC"), now)
+    assert read_moment("--since", "99999d", ZoneInfo("UTC"), now) == 0
 
 
 def letter(value: bytes = EVENT, **change: Any) -> StoredLetter:
