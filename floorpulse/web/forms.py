@@ -12,6 +12,7 @@ from floorpulse.commands import Outcome
 from floorpulse.web import queries
 from floorpulse.web.actions import DONE_WORDS, alert_command, case_command
 from floorpulse.web.case_views import case_view
+from floorpulse.web.numbers import number_of
 from floorpulse.web.pages import not_found, show_alert, show_case
 from floorpulse.web.site import Site, clean_name, cookie_value, local_path, problem, viewer_of, wants_json
 from schemas.errors import InputError
@@ -122,5 +123,9 @@ def _shown(
 
 
 def _version(fields: dict[str, str]) -> int | None:
+    """What was seen; None where the form says none. InputError: it says something else, and is not taken for none."""
     text = fields.get("version", "")
-    return int(text) if text.isdecimal() else None
+    version = number_of(text)
+    if text and version is None:
+        raise InputError("Version: expected a number.")
+    return version

@@ -11,6 +11,7 @@ import structlog
 
 from floorpulse.clock import now_ms
 from floorpulse.web.fragments import AREAS
+from floorpulse.web.numbers import number_of
 from floorpulse.web.poller import Live
 
 QUIET_MS = 30_000
@@ -55,8 +56,9 @@ class Viewers:
 
     def since(self, last: str) -> int:
         """The version of an event id `boot-version`; -1 (everything) for another run or no id."""
-        boot, _, version = last.rpartition("-")
-        return int(version) if boot == self._boot and version.isdigit() else -1
+        boot, _, text = last.rpartition("-")
+        version = number_of(text)
+        return version if boot == self._boot and version is not None else -1
 
     def stamp(self, live: Live) -> str:
         """The event id of a state."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from floorpulse.web.numbers import number_of
 from floorpulse.web.site import Site
 from schemas.times import HOUR_MS
 from sinks.quality import Finding, all_time, read_quality
@@ -25,7 +26,8 @@ def quality_routes(site: Site) -> APIRouter:
     @routes.get("/data-quality")
     def data_quality(request: Request, hours: str = "24") -> Response:
         """Each rule, how often it struck, an example, and what to do."""
-        span = int(hours) if hours.isascii() and hours.isdecimal() and int(hours) in SPANS else 24
+        asked = number_of(hours)
+        span = asked if asked is not None and asked in SPANS else 24
         with site.clients.borrow() as client:
             findings = _findings(client, span)
         context = {"findings": findings, "spans": SPANS, "span": span, "found": sum(map(is_trouble, findings))}

@@ -20,6 +20,7 @@ from floorpulse.settings import Settings
 from floorpulse.web import pages
 from floorpulse.web.app import create_web
 from floorpulse.web.details import alert_page
+from floorpulse.web.live import Viewers
 from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
 from schemas.errors import Unavailable
@@ -217,6 +218,27 @@ def test_a_form_that_is_mended_overwrites_nothing_that_came_meanwhile(web: TestC
 
     assert (wrong.status_code, mended.status_code, told.status_code) == (422, 409, 303)
     assert "somebody was quicker" in mended.text
+
+
+@pytest.mark.parametrize("version", ["\u00b2", "one", "-1", "9" * 5_000])
+def test_a_version_that_is_no_number_is_not_taken_for_none(
+    web: TestClient, transition: Transition, version: str
+) -> None:
+    """A form without one goes on from whatever is there; one that cannot be read must not."""
+    answer = web.post(f"/alerts/{transition.alert}/acknowledge_alert", data={"version": version})
+
+    assert answer.status_code == 422
+    assert "Version: expected a number." in answer.text
+
+
+def test_a_number_of_no_use_ends_no_page(web: TestClient) -> None:
+    """Nor the stream of what changes, which begins anew for an id that is none."""
+    stamp = re.findall(r'data-stamp="([^"]+)"', web.get("/").text)[0]
+    viewers = Viewers(stamp.rpartition("-")[0], "wall", lambda count: None)
+
+    assert web.get(f"/data-quality?hours={'9' * 5_000}").status_code == 200
+    assert viewers.since(stamp) >= 0
+    assert [viewers.since(f"{stamp}{odd}") for odd in ("\u00b2", "9" * 5_000, "x")] == [-1, -1, -1]
 
 
 def test_an_alert_keeps_the_version_that_was_seen(web: TestClient, transition: Transition) -> None:
