@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
+from pydantic_core import from_json
 
 from floorpulse.clock import now_ms
 from floorpulse.redrive import refusal
@@ -15,7 +16,11 @@ from floorpulse.web.site import Site, viewer_of
 from schemas.telemetry import DEAD_REASON_MEANINGS
 from sinks.letters import LetterQuery, StoredLetter, count_letters, find_letters
 
+if TYPE_CHECKING:
+    from schemas.registry import Registry
+
 SHOWN = 50
+AGENT = "agent:"
 _LONGEST_VALUE = 4_000
 
 
@@ -40,11 +45,12 @@ def letter_routes(site: Site) -> APIRouter:
 
     @routes.get("/dead-letters/{place:path}")
     def letter(request: Request, place: str) -> Response:
-        """One letter whole; a look at one of an agent is logged."""
+        """One letter whole; a look at one that tells of an agent is logged."""
         now = now_ms()
         with site.clients.borrow() as client:
             found = find_letters(client, LetterQuery(place=place))
-            for subject in {one.key for one in found if one.key.startswith("agent:")}:
+            registry = site.poller.live.registry
+            for subject in sorted({subject_of(one, registry) for one in found} - {""}):
                 queries.log_access(client, viewer_of(request), subject, "dead_letter", place, now)
         if not found:
             return not_found(site, request, "dead letter", place)
@@ -52,6 +58,20 @@ def letter_routes(site: Site) -> APIRouter:
         return site.page(request, "dead_letter.html", "data-quality", context)
 
     return routes
+
+
+def subject_of(letter: StoredLetter, registry: Registry) -> str:
+    """The agent that a letter tells of, by its key or by the event in it; `''` where it names none."""
+    if letter.key.startswith(AGENT):
+        return letter.key
+    try:
+        event = from_json(letter.value)
+    except ValueError:
+        return ""
+    agent, source = (event.get(field) if isinstance(event, dict) else None for field in ("agent", "source"))
+    if not isinstance(agent, str) or not agent:
+        return ""
+    return AGENT + registry.resolve(source if isinstance(source, str) else letter.source, agent, letter.at_ms)
 
 
 def _shown(letter: StoredLetter, now: int) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from starlette.testclient import TestClient
 
 from floorpulse.settings import Settings
 from floorpulse.web.app import create_web
+from floorpulse.web.letters import subject_of
 from floorpulse.wiring import clickhouse_client
+from schemas.registry import Alias, Floor, Person, Registry, Site
 from schemas.times import from_ms
+from sinks.letters import StoredLetter
 
 Wait = Callable[[Callable[[], object]], None]
 COLUMNS = ["topic", "partition", "offset", "origin", "reason", "detail", "key", "value", "at"]
@@ -61,6 +64,39 @@ def test_a_letter_says_how_it_is_sent_again(web: TestClient, stored_floor: Any) 
     assert "It cannot be sent again: rows of files and requests are no messages" in row
     rows = stored_floor.client.query("SELECT viewer, subject, page, detail FROM access_log").result_rows
     assert rows == [("lead-7", "agent:a1", "dead_letter", "floor.events:1:7")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "subject"),
+    [
+        ("agent:a1", b"no event", "agent:a1"),
+        ("file:gateway", READY, "agent:a1"),
+        ("file:gateway", READY.replace(b'"a1"', b'"4711"'), "agent:a2"),
+        ("file:gateway", READY.replace(b'"a1"', b'"4712"'), "agent:acd:4712"),
+        ("", READY.replace(b"a1", b""), ""),
+        ("", b'["agent"]', ""),
+        ("", b"\xff{", ""),
+        ("", b"[" * 100_000, ""),
+    ],
+)
+def test_a_letter_tells_of_who_is_named_in_it(key: str, value: bytes, subject: str) -> None:
+    """What the gateway refused has no key of a person, and yet holds an event of one, under a vendor's id maybe."""
+    people = [Person(id="a1"), Person(id="a2", aliases=[Alias(source="acd", id="4711")])]
+    registry = Registry(Floor(sites=[Site(id="main")], people=people))
+    letter = StoredLetter("file:0", "file", -1, 0, "invalid", "acd", "", "gateway:1", key, value, 0, 0, None)
+
+    assert subject_of(letter, registry) == subject
+
+
+def test_a_look_at_what_the_gateway_refused_is_logged(web: TestClient, stored_floor: Any) -> None:
+    """It is a look at an event of that person like any other."""
+    row = ["file", -1, 10, "gateway:1", "invalid", "", "file:gateway", READY, from_ms(stored_floor.now_ms)]
+    stored_floor.client.insert("dead_letters", [row], column_names=COLUMNS)
+
+    assert web.get("/dead-letters/file:10").status_code == 200
+
+    rows = stored_floor.client.query("SELECT subject, detail FROM access_log").result_rows
+    assert rows == [("agent:acd:a1", "file:10")]
 
 
 def test_what_came_from_outside_is_shown_and_not_run(web: TestClient) -> None:
