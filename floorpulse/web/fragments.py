@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 AREAS = frozenset({"head", "board", "alerts", "cases"})
-NO_TEAM_ID = "none"
+NO_TEAM = "no-team"
+"""The piece of those who are in no team; a team may have any id, `none` too."""
 MOST_NEEDS = 8
 """A board with more alerts than this needs the inbox."""
 MOST_UNFOLDED = 60
@@ -133,7 +134,7 @@ def board_area(board: Board, *, is_empty: bool) -> Area:
 
 
 def _team_id(team: Team) -> str:
-    return f"team-{team.head.id or NO_TEAM_ID}"
+    return f"team-{team.head.id}" if team.head.id else NO_TEAM
 
 
 def _team_pieces(team: Team, *, folded: bool) -> list[Piece]:

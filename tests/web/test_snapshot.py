@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from floorpulse.web.figures import judge, of_sums
+from floorpulse.web.fragments import board_area
 from floorpulse.web.queries import MinuteRow, SubjectRow, WindowRow
 from floorpulse.web.snapshot import Board, FloorRows, build_board, is_current
 from floorpulse.web.trends import waiting_trend
@@ -109,6 +110,14 @@ def test_who_belongs_to_no_team_is_shown_as_such_and_last() -> None:
     found = board(subjects=[agent("a1", team=""), agent("a2", team="zinnia")])
 
     assert [team.head.name for team in found.teams] == ["Team zinnia", "No team"]
+
+
+def test_a_team_may_be_called_none() -> None:
+    """Its agents stand beside those of no team, and neither take the place of the others."""
+    area = board_area(board(subjects=[agent("a1", team="none"), agent("a2", team="")]), is_empty=False)
+
+    rows = [area.orders[f"rows-{team}"] for team in area.orders["teams"]]
+    assert rows == [("agent-a1",), ("agent-a2",)]
 
 
 def test_agents_who_signed_off_are_counted_and_not_listed() -> None:
