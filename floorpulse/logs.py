@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 import structlog
 
+_TELL_BY_RAISING = ("clickhouse_connect", "urllib3.connectionpool")
+"""Libraries that warn of what they raise as well: it is told once, by whoever asked."""
+
 
 def set_up_logs(form: Literal["auto", "console", "json"]) -> None:
     """Configure structlog and the logging of libraries (warnings and worse); `auto`: console on a terminal."""
@@ -31,3 +34,5 @@ def set_up_logs(form: Literal["auto", "console", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in _TELL_BY_RAISING:
+        logging.getLogger(name).setLevel(logging.ERROR)

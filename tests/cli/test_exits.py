@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import typer
 from kafka.errors import KafkaTimeoutError
@@ -74,3 +79,17 @@ def test_an_argument_that_is_no_text_is_named(
 
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"{arguments[-1]!a}: expected text in UTF-8\n"
+
+
+def test_a_server_that_is_not_there_takes_one_line(tmp_path: Path) -> None:
+    """What the client of ClickHouse says about its attempts on the way is of no use to whoever typed the command."""
+    where = {"FLOORPULSE_CLICKHOUSE_URL": "http://127.0.0.1:1", "PYTHONPATH": ":".join(sys.path)}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "floorpulse.cli.main", "alerts", "list"],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | where,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ClickHouse at 127.0.0.1:1 does not answer: ")
