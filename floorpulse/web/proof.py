@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,9 +16,10 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from floorpulse.clock import now_ms
 from floorpulse.web.metrics import WebMetrics
-from records.core.chain import broken_at
+from records.core.chain import broken_at, lost_after
 from records.store.clickhouse import ClickHouseLedgerStore
 from schemas.errors import FloorpulseError
+from schemas.records import erased_stream
 from sinks.reconcile import reconcile
 from sinks.retention import Retention
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PERIOD_S = 600.0
 SUBJECTS = 30
 STREAMS = 200
+_NO_HEAD = (0, "")
 KINDS = ("offsets", "rows", "dead_letters", "pane", "quarter", "chain")
 
 
@@ -40,6 +42,8 @@ class Proof:
         self._metrics = metrics
         self._client: Client | None = None
         self._turns: Counter[str] = Counter()
+        self._heads: dict[str, tuple[int, str]] = {}
+        """Stream -> (sequence, hash) of the last entry that it had when it was looked at last."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="proof", daemon=True)
 
@@ -89,12 +93,27 @@ class Proof:
 
     def _broken_chains(self, client: Client) -> int:
         rows = client.query("SELECT DISTINCT stream FROM record_events ORDER BY stream").result_rows
-        streams = self._next("streams", [str(stream) for (stream,) in rows], STREAMS)
+        there = {str(stream) for (stream,) in rows}
+        streams = self._next("streams", sorted(there), STREAMS)
         entries = ClickHouseLedgerStore(client).load(streams)
-        broken = {stream: at for stream in streams if (at := broken_at(entries[stream])) is not None}
+        broken = self._vanished(there)
+        for stream in (stream for stream in streams if entries[stream]):  # one that went meanwhile is told of next time
+            at = broken_at(entries[stream]) or lost_after(entries[stream], self._heads.get(stream, _NO_HEAD))
+            if at is None:
+                self._heads[stream] = (entries[stream][-1].sequence, entries[stream][-1].hash)
+            else:
+                broken[stream] = at
         for stream, at in broken.items():
             structlog.get_logger(__name__).error("difference_found", what="chain", where=f"{stream} {at}")
         return len(broken)
+
+    def _vanished(self, there: Collection[str]) -> dict[str, int]:
+        """The streams that were there and are no more, each with its first place; those of who was erased moved."""
+        gone = [stream for stream in self._heads if stream not in there]
+        for stream in gone:
+            if (left := erased_stream(stream)) in there:
+                self._heads[left] = self._heads.pop(stream)
+        return {stream: 1 for stream in gone if stream in self._heads}
 
     def _next(self, what: str, keys: Sequence[str], most: int) -> list[str]:
         """The next `most` keys in turn; all of them come once before any comes again."""

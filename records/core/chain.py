@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -75,6 +75,18 @@ def broken_at(entries: Iterable[RecordEvent]) -> int | None:
             return sequence
         previous = entry.hash
     return None
+
+
+def lost_after(entries: Sequence[RecordEvent], head: tuple[int, str]) -> int | None:
+    """
+    The sequence at which a stream no longer is what it was when its last entry was `head` (sequence, hash); else None.
+
+    A chain by itself does not tell that its last entries are gone, nor that all of it was written anew.
+    """
+    sequence, hash_ = head
+    if len(entries) < sequence:
+        return len(entries) + 1
+    return None if not sequence or entries[sequence - 1].hash == hash_ else sequence
 
 
 def is_erased(entry: RecordEvent) -> bool:

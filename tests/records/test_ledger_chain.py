@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from records.core.chain import broken_at
+from records.core.chain import broken_at, lost_after
 from records.core.ledger import StreamState, answer, fold
 from schemas.alerts import Transition
 from schemas.errors import InvalidEvent
@@ -132,6 +132,19 @@ def test_a_missing_entry_breaks_the_chain() -> None:
     _, entries = told(story())
 
     assert broken_at(entries[:1] + entries[2:]) == 2
+
+
+def test_a_chain_that_was_longer_or_other_is_no_longer_what_it_was() -> None:
+    """The entries that are left hold together; whoever has seen the head knows better."""
+    _, entries = told(story())
+    head = (entries[-1].sequence, entries[-1].hash)
+
+    assert lost_after(entries, (0, "")) is None
+    assert lost_after(entries, head) is None
+    assert lost_after(entries, (1, entries[0].hash)) is None
+    assert lost_after(entries[:-1], head) == len(entries)
+    assert lost_after([], head) == 1
+    assert lost_after(entries, (1, "another")) == 1
 
 
 def test_the_chain_does_not_depend_on_the_zone() -> None:

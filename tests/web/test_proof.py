@@ -11,9 +11,11 @@ from clickhouse_connect.driver.client import Client
 
 from floorpulse.settings import Settings
 from floorpulse.web import proof as module
+from floorpulse.web.actions import case_command
 from floorpulse.web.metrics import WebMetrics
 from floorpulse.web.proof import Proof
 from floorpulse.wiring import clickhouse_client
+from records.store.erasing import strip_streams
 from schemas.errors import Unavailable
 from sinks.retention import DEFAULT_RETENTION
 from sinks.rows import AGENT_MINUTES, agent_row, insert
@@ -93,6 +95,36 @@ def test_a_changed_entry_of_the_ledger_is_found(
     client.command("ALTER TABLE record_events UPDATE by = 'somebody' WHERE 1 SETTINGS mutations_sync = 1")
 
     assert (before, compare()["chain"]) == (0, 1)
+
+
+@pytest.mark.parametrize("gone", ["sequence = 2", "1"])
+def test_entries_that_are_gone_from_the_end_of_a_chain_are_found(
+    compare: Callable[[], dict[str, float]], client: Client, ledger: Any, open_case: Any, stored_floor: Any,
+    fired: Any, gone: str,
+) -> None:  # fmt: skip
+    """What is left of the chain holds, or nothing is left: the web has seen that there was more."""
+    transition = fired(stored_floor.now_ms)
+    case = open_case(transition)
+    ledger.send(case_command("comment_case", transition.subject, case, "lead-1", None, {"text": "said"}))
+    before = compare()["chain"]
+    client.command(f"ALTER TABLE record_events DELETE WHERE {gone} SETTINGS mutations_sync = 1")
+
+    assert (before, compare()["chain"], compare()["chain"]) == (0, 1, 1)
+
+
+def test_an_erased_person_breaks_no_chain(
+    compare: Callable[[], dict[str, float]], client: Client, open_case: Any, stored_floor: Any, fired: Any
+) -> None:
+    """Their stream goes on under another name, and what is lost from it there is found as well."""
+    transition = fired(stored_floor.now_ms)
+    open_case(transition)
+    assert compare()["chain"] == 0
+
+    strip_streams(client, [transition.subject])
+    after = compare()["chain"]
+    client.command("ALTER TABLE record_events DELETE WHERE 1 SETTINGS mutations_sync = 1")
+
+    assert (after, compare()["chain"]) == (0, 1)
 
 
 def test_everybody_has_a_turn(proof: Proof) -> None:
