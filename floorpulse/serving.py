@@ -8,9 +8,15 @@ from threading import Thread
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from schemas.errors import ConfigError
+
 
 def serve_metrics(address: tuple[str, int], registry: CollectorRegistry, not_ready: Callable[[], str]) -> None:
-    """Serve in a thread that ends with the process; `not_ready` says why it is not, or nothing."""
+    """
+    Serve in a thread that ends with the process; `not_ready` says why it is not, or nothing.
+
+    ConfigError: the address is taken, or none of this machine.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -29,5 +35,9 @@ def serve_metrics(address: tuple[str, int], registry: CollectorRegistry, not_rea
         def log_message(self, format: str, *args: object) -> None:
             """Requests of a scraper are not worth a line."""
 
-    server = ThreadingHTTPServer(address, Handler)
+    try:
+        server = ThreadingHTTPServer(address, Handler)
+    except OSError as error:
+        host, port = address
+        raise ConfigError(f"{host}:{port}: no place for /metrics: {error.strerror}") from None
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
