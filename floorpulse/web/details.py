@@ -46,12 +46,11 @@ def alert_page(client: Client, live: Live, alert: str, now_ms: int) -> dict[str,
     if not steps:
         return None
     entries = [entry for entry in queries.ledger(client, [alert]) if entry.stream == f"{ALERT}{alert}"]
-    known = next((view.case for view in live.alerts if view.id == alert), "")
     latest, first = steps[-1], next((step for step in steps if step.evidence), steps[0])
-    marks = marks_of(entries).get(alert, Marks())
+    marks, case = marks_of(entries).get(alert, Marks()), queries.case_of(client, latest.subject, alert)
     rule = queries.rule(client, first.rule, first.rule_version)
     return {
-        "alert": alert_view(latest, marks, known, live.registry, now_ms),
+        "alert": alert_view(latest, marks, case, live.registry, now_ms),
         "evidence": evidence_rows(first.evidence),
         "rule": rule_words(rule),
         "rule_version": first.rule_version,

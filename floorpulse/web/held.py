@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from floorpulse.web import queries
 from floorpulse.web.alert_views import Marks, marks_of
 from floorpulse.web.case_views import fold_cases
-from floorpulse.web.queries import MAX_ALERTS, AlertRow, Listed
+from floorpulse.web.queries import AlertRow, Listed
 from records.core.coaching import Case
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Held:
     @property
     def shown(self) -> list[AlertRow]:
         """The alerts of the inbox: those that fire, then those that ended last."""
-        return _latest_first(self.alerts)[:MAX_ALERTS]
+        return _latest_first(self.alerts)[: queries.MAX_ALERTS]
 
     def read(self, client: Client, steps: int, gone: Set[str]) -> None:
         """Read what is new, where the store has so many `steps` of alerts by now."""
@@ -60,7 +60,7 @@ class Held:
                 found[row.alert] = row
         known = [row for row in _latest_first(found) if row.subject not in gone]
         firing = [row for row in known if row.state == "firing"]
-        self.alerts = {row.alert: row for row in (*firing, *known[len(firing) :][:MAX_ALERTS])}
+        self.alerts = {row.alert: row for row in (*firing, *known[len(firing) :][: queries.MAX_ALERTS])}
         self._steps, self._newest_ms = steps, newest_ms
 
     def _read_records(self, client: Client, listed: Listed, gone: Set[str]) -> None:

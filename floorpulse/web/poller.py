@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import structlog
@@ -130,15 +130,7 @@ class Poller:
         if not self.live.failing_since_ms:
             reason = " ".join(str(error).split())[:300]
             structlog.get_logger(__name__).warning("query_failed", what="board", reason=reason)
-        live = self.live
-        self.live = Live(
-            published=live.published,
-            pulse=live.pulse,
-            registry=live.registry,
-            alerts=live.alerts,
-            polled_ms=live.polled_ms,
-            failing_since_ms=live.failing_since_ms or now_ms(),
-        )
+        self.live = replace(self.live, failing_since_ms=self.live.failing_since_ms or now_ms())
 
     def _read(self, client: Client) -> Live:
         before, pulse = self.live, queries.pulse(client)

@@ -243,6 +243,17 @@ def ledger(client: Client, records: Sequence[str]) -> list[RecordEvent]:
     ]
 
 
+def case_of(client: Client, subject: str, alert_id: str) -> str:
+    """The case that holds an alert about a subject; `''` for none."""
+    rows = client.query(
+        "SELECT record FROM record_events FINAL WHERE stream = {subject:String}"
+        " AND kind IN ('case_opened', 'evidence_added')"
+        " AND JSONExtractString(body, 'transition', 'alert') = {alert:String} LIMIT 1",
+        parameters={"subject": subject, "alert": alert_id},
+    ).result_rows
+    return str(rows[0][0]) if rows else ""
+
+
 def rule(client: Client, rule_id: str, revision: int) -> dict[str, Any]:
     """The definition of a rule in a revision, else its latest; empty when it is not stored."""
     rows = client.query(

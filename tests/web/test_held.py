@@ -11,7 +11,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from floorpulse.settings import Settings
-from floorpulse.web import held as held_module
 from floorpulse.web import queries
 from floorpulse.web.app import create_web
 from floorpulse.web.held import Held
@@ -123,7 +122,7 @@ def test_all_that_fire_are_held_and_of_the_others_those_that_ended_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Old ones that fire come into view again when newer ones have ended."""
-    monkeypatch.setattr(held_module, "MAX_ALERTS", 2)
+    monkeypatch.setattr(queries, "MAX_ALERTS", 2)
     held = Held()
     alerts = [fired(stored_floor.now_ms - number * MINUTE_MS, alert=f"a{number}") for number in range(4)]
     stored_floor.alert(alerts[0])

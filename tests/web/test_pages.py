@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from floorpulse.commands import Outcome
 from floorpulse.erasure import sweep, who, without
 from floorpulse.settings import Settings
-from floorpulse.web import pages
+from floorpulse.web import pages, queries
 from floorpulse.web.app import create_web
 from floorpulse.web.details import alert_page
 from floorpulse.web.live import Viewers
@@ -115,6 +115,21 @@ def test_the_page_of_an_alert_shows_its_evidence_and_its_rule(web: TestClient, t
     assert "c-1" in page
     assert "ended within 10 seconds of talk" in page
     assert "31 %" in page
+
+
+def test_an_alert_that_the_inbox_no_longer_holds_leads_to_its_case(
+    web: TestClient, stored_floor: Any, transition: Transition, case: str, wait_until: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A case names its alerts for as long as it is kept, and each of them leads back to it."""
+    monkeypatch.setattr(queries, "MAX_ALERTS", 1)
+    over = {"sequence": 2, "state": "resolved", "reason": "cleared"}
+    stored_floor.alert(transition.model_copy(update=over))
+    stored_floor.alert(transition.model_copy(update={"alert": "a2", "subject": "agent:a0388"}))
+    wait_until(lambda: 'id="alert-a2"' in web.get("/alerts").text and case in web.get("/cases").text)
+
+    assert f'id="alert-{transition.alert}"' not in web.get("/alerts").text
+    assert f'href="/cases/{case}"' in web.get(f"/alerts/{transition.alert}").text
 
 
 def test_a_page_is_told_of_what_changes_while_it_is_made(
