@@ -21,10 +21,18 @@ from floorpulse.web.app import create_web
 from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
 from schemas.records import open_command
+from schemas.times import from_ms
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
+
+UNREACHABLE = """
+[...document.querySelectorAll("main *")].filter((part) => part.scrollWidth > part.clientWidth + 1
+    && ["auto", "scroll"].includes(getComputedStyle(part).overflowX)
+    && !(part.tabIndex === 0 && part.getAttribute("aria-label"))).map((part) => part.outerHTML.slice(0, 80))
+"""
+"""What can be scrolled sideways, but not by the keyboard, or has no name."""
 
 Wait = Callable[[Callable[[], object]], None]
 
@@ -280,16 +288,22 @@ def test_a_number_says_what_it_means_on_focus(page: Page) -> None:
     expect(page.get_by_role("tooltip")).to_be_hidden()
 
 
-@pytest.mark.parametrize("path", ["/", "/alerts", "/alerts/a1", "/cases"])
+@pytest.mark.parametrize(
+    "path", ["/", "/alerts", "/alerts/a1", "/cases", "/data-quality", "/dead-letters", "/dead-letters/file:9"]
+)
 @pytest.mark.usefixtures("alert")
-def test_a_page_fits_a_phone(page: Page, path: str) -> None:
-    """390 px wide, nothing to scroll sideways."""
+def test_a_page_fits_a_phone(page: Page, stored_floor: Any, path: str) -> None:
+    """390 px wide, no page to scroll sideways; a table that is wider is scrolled by the keyboard too, by its name."""
+    row = ["file", -1, 9, "calls.csv:12", "rejected_row", "", b"a row that is long " * 20, from_ms(stored_floor.now_ms)]
+    names = ["topic", "partition", "offset", "origin", "reason", "detail", "value", "at"]
+    stored_floor.client.insert("dead_letters", [row], column_names=names)
     page.set_viewport_size({"width": 390, "height": 844})
 
     page.goto(path)
     expect(page.locator("#live-words")).to_contain_text("live")
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(UNREACHABLE) == []
 
 
 def test_the_plot_of_an_alert_is_drawn(page: Page, stored_floor: Any, alert: Transition) -> None:
