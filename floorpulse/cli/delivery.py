@@ -22,6 +22,9 @@ def delivery(
     import asyncio
 
     from floorpulse.delivery.process import run_delivery
+    from floorpulse.logs import set_up_logs
     from floorpulse.settings import load_settings
 
-    asyncio.run(run_delivery(load_settings(data)))
+    settings = load_settings(data)
+    set_up_logs(settings.log_format)
+    asyncio.run(run_delivery(settings))

@@ -35,6 +35,7 @@ def gateway(
     import uvicorn
 
     from floorpulse.clock import now_ms
+    from floorpulse.logs import set_up_logs
     from floorpulse.settings import load_settings
     from floorpulse.wiring import producer
     from sources.readers.batch import send_batch
@@ -42,6 +43,7 @@ def gateway(
     from sources.readers.quotas import Quota, Quotas
 
     settings = load_settings(data=data)
+    set_up_logs(settings.log_format)
     roster = Roster(settings)
     with closing(producer(settings)) as sender:
         app = create_gateway(

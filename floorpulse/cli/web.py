@@ -23,11 +23,13 @@ def register(app: typer.Typer) -> None:
         """Serve board, alert inbox and coaching cases."""
         import uvicorn
 
+        from floorpulse.logs import set_up_logs
         from floorpulse.web.actions import LedgerCommands
         from floorpulse.web.app import create_web
         from floorpulse.wiring import clickhouse_client
 
         settings = load_settings(data)
+        set_up_logs(settings.log_format)
         settings.clickhouse()  # without an address: one clear line now instead of a page that never fills
         application = create_web(settings, partial(clickhouse_client, settings), LedgerCommands(settings))
         uvicorn.run(

@@ -1,4 +1,4 @@
-"""How commands end."""
+"""How commands end, and what they say on the way."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import typer
 from kafka.errors import KafkaTimeoutError
+from typer.testing import CliRunner
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.main import run
+from floorpulse.cli.main import make_app, run
 from schemas.errors import ConfigError, InputError, Refused, StopWorker, Unavailable
 
 
@@ -93,3 +94,16 @@ def test_a_server_that_is_not_there_takes_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("ClickHouse at 127.0.0.1:1 does not answer: ")
+
+
+@pytest.mark.parametrize("part", ["web", "gateway", "delivery", "worker"])
+def test_every_part_logs_in_the_form_that_is_set(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the worker alone."""
+    told: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLOORPULSE_LOG_FORMAT", "console")
+    monkeypatch.setattr("floorpulse.logs.set_up_logs", told.append)
+
+    result = CliRunner().invoke(make_app(part), [part])
+
+    assert (result.exit_code, told) == (2, ["console"])
