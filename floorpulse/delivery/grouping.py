@@ -32,6 +32,7 @@ class Grouping:
     def __init__(self) -> None:
         self._waiting: dict[str, _Waiting] = {}
         self._settled: dict[tuple[str, str], int] = {}
+        self._dropped = 0
 
     def restore(self, marks: Iterable[Mark], now_ms: int) -> list[Message]:
         """Take over what earlier processes marked; returns the messages that were claimed and may not be sent yet."""
@@ -74,6 +75,11 @@ class Grouping:
             waiting.notices = [item for item in waiting.notices if item[0].subject not in subjects]
         self._drop_empty()
 
+    def take_dropped(self) -> int:
+        """How many notices grew too late while they waited for their receiver, since this was asked last."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
+
     def unclaimed(self) -> dict[tuple[str, int], int]:
         """(topic, partition) -> the lowest offset of what still waits: reading must start there again."""
         lowest: dict[tuple[str, int], int] = {}
@@ -86,7 +92,9 @@ class Grouping:
         """Drop what no notice can meet any more, as notices of that age are not taken."""
         self._settled = {key: at_ms for key, at_ms in self._settled.items() if now_ms - at_ms <= 2 * LATEST_MS}
         for waiting in self._waiting.values():
-            waiting.notices = [item for item in waiting.notices if now_ms - item[0].at_ms <= LATEST_MS]
+            in_time = [item for item in waiting.notices if now_ms - item[0].at_ms <= LATEST_MS]
+            self._dropped += len(waiting.notices) - len(in_time)
+            waiting.notices = in_time
         self._drop_empty()
 
     def _drop_empty(self) -> None:

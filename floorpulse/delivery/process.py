@@ -68,10 +68,11 @@ class Delivery:
                 continue
             for receiver in receivers_of(self._receivers, registry, notice):
                 self._grouping.add(receiver, notice, place, self._now())
-        self._tell_dropped(sum(self._now() - notice.at_ms > LATEST_MS for notice, _ in notices), unreadable)
+        too_late = sum(self._now() - notice.at_ms > LATEST_MS for notice, _ in notices)
         for message in self._grouping.due(self._now(), self._couriers.ready):
             await asyncio.to_thread(self._log.mark, Mark(state="claimed", message=message))
             await self._couriers.take(message)
+        self._tell_dropped(too_late + self._grouping.take_dropped(), unreadable)
         await asyncio.to_thread(self._log.commit, self._grouping.unclaimed())
 
     async def _forget_erased(self, registry: Registry) -> None:

@@ -165,3 +165,13 @@ def test_what_a_message_told_is_known_for_as_long_as_it_can_be_read_again() -> N
     grouping.add("lead", notice("young", young_ms), ("floor.alerts", 0, 1), START_MS + 2 * LATEST_MS + 1)
 
     assert due(grouping, START_MS + 2 * LATEST_MS + 10_000) == []
+
+
+def test_what_grew_too_late_behind_a_slow_receiver_is_counted() -> None:
+    """Nobody is told of it any more, so the log has to say that there was something."""
+    grouping = waiting("a", "b")
+
+    assert grouping.due(START_MS + LATEST_MS, lambda receiver: False) == []
+    assert grouping.take_dropped() == 0
+    assert grouping.due(START_MS + LATEST_MS + 1, lambda receiver: False) == []
+    assert (grouping.take_dropped(), grouping.take_dropped()) == (2, 0)
