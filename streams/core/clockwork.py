@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from schemas.alerts import ALL_NEWS, Judgement, Transition
-from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_from, minute_of, minutes_of_day
+from schemas.times import MINUTE_MS, day_end, day_of, minute_from, minute_of, minutes_of_day
 from streams.core.deltas import Delta
 from streams.core.facts import AGENT_TIME
 from streams.core.panes import RESIDENT_MINUTES, add_to
@@ -89,10 +89,7 @@ class Clockwork:
         if subject.is_active():
             self.active.add(subject.key)
         self._follow(subject)
-        state = subject.time.timeline.now()
-        if state is not None and not subject.has_ttl:
-            subject.has_ttl = True
-            heapq.heappush(self._heap, (max(state.at + TTL_MS, self.now + 1), subject.key, "ttl"))
+        self._await_ttl(subject)
         if subject.plan_due == TO_BE_ASKED:
             self._await_plan(subject)
 
@@ -102,6 +99,20 @@ class Clockwork:
             self.lasting.add(subject.key)
         else:
             self.lasting.discard(subject.key)
+
+    def _await_ttl(self, subject: Subject) -> None:
+        """
+        Be woken when the state now has lasted for its TTL.
+
+        Where later ones were taken back, that is before the instant that was awaited for them.
+        """
+        state = subject.time.timeline.now()
+        if state is None:
+            return
+        due = max(state.at + TTL_MS, self.now + 1)
+        if due < subject.ttl_due:
+            subject.ttl_due = due
+            heapq.heappush(self._heap, (due, subject.key, "ttl"))
 
     def _await_plan(self, subject: Subject) -> None:
         """Be woken when the next planned minute has passed."""
@@ -224,7 +235,8 @@ class Clockwork:
             due, key, kind = heapq.heappop(self._heap)
             subject = self._engine.subjects[key]
             if kind == "ttl":
-                self._expire(subject, instant)
+                if subject.ttl_due == due:
+                    self._expire(subject, instant)
             elif kind == "plan":
                 self._count_planned(subject, due)
             elif subject.due == due:
@@ -234,15 +246,12 @@ class Clockwork:
         return judged
 
     def _expire(self, subject: Subject, instant: int) -> None:
-        subject.has_ttl = False
+        subject.ttl_due = NEVER
         changed = expire(subject.time, instant)
         if changed.deltas:
             self._engine.spreading.expired(subject, changed)
-            return
-        state = subject.time.timeline.now()
-        if state is not None:
-            subject.has_ttl = True
-            heapq.heappush(self._heap, (max(state.at + TTL_MS, instant + 1), subject.key, "ttl"))
+        else:
+            self._await_ttl(subject)
 
     def _count_planned(self, subject: Subject, due: int) -> None:
         """Count what was planned for the minute that ends now, in the windows and the shift that end with it."""
@@ -351,7 +360,7 @@ class Clockwork:
             return
         zone = self._engine.registry.zone(self.site_of(subject))
         is_told_anew = subject.shift_start >= 0 and subject.shift_until == TO_BE_ASKED
-        start, until = self._shift_at(subject, day_of(now, zone), now)
+        start, until = subject.shift_at(now, zone)
         subject.shift_until = until
         if start != subject.shift_start:
             subject.news = ALL_NEWS
@@ -373,19 +382,6 @@ class Clockwork:
         oldest = minute_of(now) - RESIDENT_MINUTES
         between = subject.panes.sums(max(minute_from(low), oldest), minute_from(high) - 1)
         add_to(subject.shift_sums, between, 1 if subject.shift_start < before else -1)
-
-    def _shift_at(self, subject: Subject, day: date, now: int) -> tuple[int, int]:
-        """[start, until) of the shift now: by plan, else the site day."""
-        zone = self._engine.registry.zone(self.site_of(subject))
-        start, until = day_start(day, zone), day_end(day, zone)
-        for planned_start, planned_end in subject.plans:
-            if planned_start <= now < planned_end:
-                return planned_start, planned_end
-            if now < planned_start:
-                until = min(until, planned_start)
-            if planned_end <= now:
-                start = max(start, planned_end)
-        return start, until
 
     def _schedule_closings(self) -> None:
         registry = self._engine.registry

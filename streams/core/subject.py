@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from schemas.alerts import ALL_NEWS, Look, RecentContact, RuleState
 from schemas.events import (
@@ -20,7 +21,7 @@ from schemas.events import (
     StateChanged,
 )
 from schemas.panes import SHORT_CALL_MS, Sums
-from schemas.times import MINUTE_MS, minute_of, seconds_to_ms, to_ms
+from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of, seconds_to_ms, to_ms
 from streams.core.deltas import Changed, Delta, split
 from streams.core.facts import counted, recent_contact
 from streams.core.panes import RESIDENT_MINUTES, Panes
@@ -190,7 +191,8 @@ class Subject:
         self.shift_until = TO_BE_ASKED
         self.shift_sums: dict[str, int] = {}
         self.pruned_minute = -1
-        self.has_ttl = False
+        self.ttl_due = NEVER
+        """The next instant at which the state now may have lasted for its TTL."""
         self.site = ("", EVER)
         """(site, first minute in which it has to be asked for again)."""
         self.due: int | None = None
@@ -209,6 +211,19 @@ class Subject:
         if not self.states:
             return False
         return any(state.state != "inactive" and not state.judged_day for state in self.states.values())
+
+    def shift_at(self, now: int, zone: ZoneInfo) -> tuple[int, int]:
+        """[start, until) of the shift at an instant: by plan, else the site day."""
+        day = day_of(now, zone)
+        start, until = day_start(day, zone), day_end(day, zone)
+        for planned_start, planned_end in self.plans:
+            if planned_start <= now < planned_end:
+                return planned_start, planned_end
+            if now < planned_start:
+                until = min(until, planned_start)
+            if planned_end <= now:
+                start = max(start, planned_end)
+        return start, until
 
     def window(self, minutes: int, look: Look | None = None) -> Sums:
         """Totals of a rolling window, as it stands now: at least those that are looked at."""

@@ -241,6 +241,22 @@ def test_a_state_ends_by_itself_after_twelve_hours() -> None:
     assert engine.subjects["agent:a1"].time.timeline.now() is None
 
 
+def test_a_state_ends_after_twelve_hours_though_a_later_one_was_awaited() -> None:
+    """Told late, and the state after it taken back: it ends twelve hours after its own entry."""
+    #   08:00 away, told at 08:50     08:40 ready, taken back at 09:00     20:00 the end
+    engine = new_engine(event_clock=False, judge=Notes())
+    ready, away = state(0, 40, "ready"), state(1, 0, "away")
+    assert isinstance(ready.record, StateChanged)
+    void = ready.record.model_copy(update={"revision": 1, "void": True})
+
+    engine.apply(ready)
+    engine.apply(away._replace(broker_ms=DAWN + 50 * MINUTE_MS))
+    engine.apply(item_of(Sent(2, DAWN + 60 * MINUTE_MS, void, 2)))
+    engine.apply(ticked(3, 12 * 60 + 1))
+
+    assert engine.subjects["agent:a1"].days["2026-03-02"]["away_ms"] == 12 * HOUR_MS
+
+
 def planned(offset: int, told_minute: float, start_minute: float, end_minute: float) -> Item:
     """a1 is told a shift."""
     start, end = (from_ms(DAWN + round(minute * MINUTE_MS)) for minute in (start_minute, end_minute))
