@@ -12,9 +12,9 @@ from schemas.times import minute_of
 from sinks.late import refolded
 from sinks.raw import last_known
 from sinks.stored_panes import KINDS, packed_by_minute, packed_minutes
+from streams.core.identity import REMEMBERED_MS
 from streams.core.log import Checkpoint, Stored
 from streams.core.panes import RESIDENT_MINUTES
-from streams.core.partition import REMEMBERED_MS
 from streams.core.versions import OFFSET_BITS, version_of
 
 if TYPE_CHECKING:

@@ -7,11 +7,14 @@ from struct import Struct
 from typing import Literal, NamedTuple
 
 from schemas.events import FloorEvent
+from schemas.times import MINUTE_MS
 from streams.core.spans import Identity
 from streams.core.versions import version_of
 
 REMEMBERED = 25_000
 """Of the ids that ClickHouse has, this many are kept at the most."""
+REMEMBERED_MS = 30 * MINUTE_MS
+"""Ids of older events are not kept in memory: ClickHouse is asked for history in any case."""
 
 ELSEWHERE = -1
 """The partition of a fact whose higher revision went to another key, as far as is known here."""
@@ -124,6 +127,15 @@ def _unpacked(packed: bytes) -> Known:
     return Known(partition, offset, revision, content, at_ms, packed[_NUMBERS_BYTES:], broker_ms, ingest, epoch)
 
 
+def _last_ms(known: Known, now: int) -> int:
+    """
+    The latest time of which a record of a fact may come yet.
+
+    Of one that was revised: when that was heard of. What it replaced may be of any time up to then, and come again.
+    """
+    return max(known.at_ms, min(known.broker_ms, now)) if known.revision else known.at_ms
+
+
 class Remembered:
     """The ids of one partition that are kept in memory, oldest first."""
 
@@ -153,22 +165,24 @@ class Remembered:
         """Remember these instead, in their order."""
         self._facts = {identity: _packed(known) for identity, known in facts.items()}
 
-    def evict(self, stored_until: int, since_ms: int) -> None:
+    def evict(self, stored_until: int, now: int) -> None:
         """
         Forget the oldest ids that ClickHouse has (up to the version `stored_until`): those beyond `REMEMBERED`, and
-        what happened before a time; plans whenever they begin.
+        what is older than `REMEMBERED_MS`; plans whenever they begin.
         """
+        since_ms = now - REMEMBERED_MS
         excess = len(self._facts) - REMEMBERED
         gone: list[Identity] = []
         for identity, packed in self._facts.items():
             known = _unpacked(packed)
             is_plan = identity.endswith(PLAN)
-            is_kept = len(gone) >= excess and known.at_ms >= since_ms and not is_plan
+            last_ms = _last_ms(known, now)
+            is_kept = len(gone) >= excess and last_ms >= since_ms and not is_plan
             if is_kept or version_of(known.epoch, known.offset) > stored_until:
                 break
             gone.append(identity)
             if not is_plan:
-                self.evicted_until = max(self.evicted_until, known.at_ms)
+                self.evicted_until = max(self.evicted_until, last_ms)
         self.evictions += bool(gone)
         for identity in gone:
             del self._facts[identity]

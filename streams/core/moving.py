@@ -52,7 +52,8 @@ class Moving:
             self._moves.append(Move(identity, revision, item.offset, at_ms))
         else:
             engine.take_back(old, known, revision)
-        engine.remembered.put(identity, Known(ELSEWHERE, item.offset, revision, 0, at_ms, b"", epoch=engine.epoch))
+        elsewhere = Known(ELSEWHERE, item.offset, revision, 0, at_ms, b"", item.broker_ms, epoch=engine.epoch)
+        engine.remembered.put(identity, elsewhere)
 
     def take(self) -> list[Move]:
         """What is to be noted by the flush that is frozen now."""

@@ -44,8 +44,6 @@ from streams.core.versions import version_of
 
 HISTORY_MS = 15 * MINUTE_MS
 """An event further behind is history: it changes sums, makes nobody due and sends nothing."""
-REMEMBERED_MS = 2 * HISTORY_MS
-"""Ids of older events are not kept in memory: ClickHouse is asked for history in any case."""
 FUTURE_MS = 2 * MINUTE_MS
 """An event further ahead of its broker time is dead-lettered; a plan may be `PLANNED_MS` ahead."""
 PLANNED_MS = 35 * DAY_MS
@@ -328,7 +326,9 @@ class PartitionEngine:
         self.has_ended = checkpoint.body["ended"]
         counted = self.rows + self.duplicates + self.dead + self.controls
         self.base = counted if self.boundary < 0 else checkpoint.body["base"]
-        self.remembered.evicted_until = max(checkpoint.body["evicted"], stored.forgotten_until)
+        evicted_until = max(checkpoint.body["evicted"], stored.forgotten_until)
+        # A fact that was revised to an old time is not among the last ids, and what it replaced may come again.
+        self.remembered.evicted_until = max(evicted_until, checkpoint.body["now"])
         for identity, known in stored.known:
             self.remembered.put(identity, known)
         for key, body in stored.bodies.items():
@@ -342,7 +342,7 @@ class PartitionEngine:
 
     def acknowledged(self, boundary: int) -> None:
         """ClickHouse has everything up to a boundary: let go of what is no longer needed."""
-        self.remembered.evict(version_of(self.epoch, boundary), self.clock - REMEMBERED_MS)
+        self.remembered.evict(version_of(self.epoch, boundary), self.clock)
         horizon = minute_of(self.clock) - RESIDENT_MINUTES
         if horizon == self._evicted_minute:
             return

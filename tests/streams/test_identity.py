@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from streams.core.versions import version_of
 from tests.streams.floors import DAWN, item_of
 from tests.streams.judges import Notes
 from tests.streams.oracle import Sent
-from tests.streams.runs import new_engine
+from tests.streams.runs import Run, new_engine
 from tests.streams.shelf import EPOCH
 from tests.streams.test_clockwork import planned
 from tests.streams.test_restart import handled
@@ -241,6 +242,57 @@ def test_a_plan_does_not_keep_the_ids_behind_it() -> None:
     engine.acknowledged(2)
 
     assert list(engine.remembered.facts()) == [_event(handled(2, 40)).identity]
+
+
+def corrected(*last: Item) -> Run:
+    """A contact of 08:58 that ended at 08:25 by its correction of 08:59; both stored, and what came after too."""
+    run = Run(new_engine(event_clock=False, judge=Notes()))
+    for item in (told(0, 58, 58), told(1, 59, 25, revision=1), *last):
+        run.fold([item])
+        run.finish()
+    return run
+
+
+def told(offset: int, minute: float, ended: float, **change: Any) -> Item:
+    """The contact h0, told at a minute to have ended at another."""
+    at = from_ms(DAWN + round(ended * MINUTE_MS))
+    return fact(offset, 1 + change.get("revision", 0), at=at, started_at=at, **change)._replace(
+        broker_ms=DAWN + round(minute * MINUTE_MS)
+    )
+
+
+def test_what_a_correction_replaced_is_no_new_fact_when_it_comes_again() -> None:
+    """The correction is of more than half an hour ago, and what is sent again is not: one contact, not two."""
+    run = corrected(told(2, 65, 58))
+
+    assert {place[1] - DAWN // MINUTE_MS: pane.sums["handled"] for place, pane in run.panes().items()} == {25: 1}
+    assert (run.engine.rows, run.engine.duplicates) == (2, 1)
+
+
+def test_a_correction_that_moved_on_is_remembered_for_as_long() -> None:
+    """Its next revision went to another partition: what came first is of a minute ago all the same."""
+    run = corrected()
+    source, name, kind = "acd", "h0", "contact_handled"
+    ask = RefoldAsked(at=from_ms(DAWN + 60 * MINUTE_MS), moved=(source, name, kind), revision=2, why="moved")
+
+    run.fold([Item(2, DAWN + 60 * MINUTE_MS, b"", b"", ask)])
+    run.finish()
+    run.fold([told(3, 65, 58)])
+    run.finish()
+
+    assert run.panes() == {}
+
+
+def test_a_start_looks_up_what_is_from_before_it() -> None:
+    """The last ids are those of the last half hour: a correction to an older time is not among them."""
+    run = corrected()
+    stored = replace(run.shelf.stored(), known=[], forgotten_until=DAWN + 29 * MINUTE_MS)
+    engine = new_engine(event_clock=False, judge=Notes())
+
+    engine.load(stored)
+
+    assert engine.asks_for(told(2, 65, 58)) is not None
+    assert engine.asks_for(told(2, 65, 64)) is None
 
 
 def test_what_may_have_been_forgotten_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
