@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from schemas.times import DAY_MS, MINUTE_MS, minute_of
 from sinks.retention import Retention
-from streams.core.partition import FUTURE_MS
+from streams.core.lateness import FUTURE_MS
 from streams.core.subject import REACH_MS
 
 if TYPE_CHECKING:

@@ -68,6 +68,8 @@ class Freezing:
     def _freeze(self, subject: Subject) -> None:
         key = subject.key
         changed = subject.panes.freeze()
+        if subject.partial:
+            subject.late.update(minute for minute, _, _ in changed if minute in subject.partial)
         self._panes += [(key, minute, cell, pane) for minute, cell, pane in changed if minute not in subject.late]
         if subject.late:
             self._late[key], subject.late = subject.late, set()

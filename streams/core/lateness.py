@@ -1,11 +1,16 @@
-"""How old a fact may be: its minutes are folded again from raw events, as long as these are certainly kept."""
+"""
+How old a fact may be, and how far ahead: its minutes are folded again from raw events, as long as these are certainly
+kept.
+"""
 
 from __future__ import annotations
 
-from schemas.times import DAY_MS
+from schemas.times import DAY_MS, MINUTE_MS
 from streams.core.spans import EVER, TTL_MS
 from streams.core.subject import REACH_MS
 
+FUTURE_MS = 2 * MINUTE_MS
+"""An event further ahead of its broker time is dead-lettered; a plan may be further ahead."""
 KEPT_MS = 35 * DAY_MS
 """Raw events are kept this long after they were stored, unless the settings say otherwise."""
 SPARE_MS = REACH_MS + 2 * TTL_MS

@@ -22,7 +22,7 @@ from streams.core.erasing import Erasing
 from streams.core.freezing import SUBJECTS_AT_ONCE, Freezing
 from streams.core.groups_of import GroupSums
 from streams.core.identity import ELSEWHERE, Known, Remembered, newest_of, prior_of, standing
-from streams.core.lateness import KEPT_MS, oldest_taken_ms
+from streams.core.lateness import FUTURE_MS, KEPT_MS, oldest_taken_ms
 from streams.core.log import (
     Checkpoint,
     EventRow,
@@ -44,9 +44,8 @@ from streams.core.versions import version_of
 
 HISTORY_MS = 15 * MINUTE_MS
 """An event further behind is history: it changes sums, makes nobody due and sends nothing."""
-FUTURE_MS = 2 * MINUTE_MS
-"""An event further ahead of its broker time is dead-lettered; a plan may be `PLANNED_MS` ahead."""
 PLANNED_MS = 35 * DAY_MS
+"""A plan may be this far ahead."""
 BELOW_ALL = 0
 """Version of a revision that came after a higher one: its row, where it was stored before, stands as it is."""
 
@@ -348,5 +347,5 @@ class PartitionEngine:
             return
         self._evicted_minute = horizon
         for subject in self.subjects.values():
-            subject.panes.evict(horizon)
+            subject.evict(horizon)
         self.groups.evict(horizon)

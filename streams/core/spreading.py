@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from schemas.alerts import ALL_NEWS, Look, SubjectKind
 from schemas.times import MINUTE_MS, minute_from, minute_of
 from streams.core.deltas import Changed, Delta, merged
+from streams.core.lateness import FUTURE_MS
 from streams.core.panes import RESIDENT_MINUTES, add_to
 from streams.core.planned import PAID
 from streams.core.spans import Change
@@ -89,7 +90,10 @@ class Spreading:
                 subject.late.add(delta.minute)
             else:
                 self._add(subject, delta)
-        subject.late |= changed.unknown
+        if changed.unknown:
+            subject.late |= changed.unknown
+            until = minute_of(time.now + FUTURE_MS)
+            subject.partial |= {minute for minute in changed.unknown if horizon <= minute <= until}
 
     def expired(self, subject: Subject, changed: Changed) -> None:
         """Add the time of a state that ended by TTL."""

@@ -199,6 +199,9 @@ class Subject:
         self.plan_due = NEVER
         """The instant at which the next planned minute has passed; `TO_BE_ASKED` after plans changed."""
         self.late: set[int] = set()
+        """Minutes that the next flush folds again from the raw events."""
+        self.partial: set[int] = set()
+        """Resident minutes whose panes here may lack the time of a state that is forgotten: the stored ones do not."""
 
     @property
     def plans(self) -> list[tuple[int, int]]:
@@ -273,6 +276,12 @@ class Subject:
         for kept, limit in ((self.departed, horizon), (self.waiting, clock - TTL_MS), (self.in_hand, clock - TTL_MS)):
             for contact in [c for c, at in kept.items() if at <= limit]:
                 del kept[contact]
+
+    def evict(self, horizon: int) -> None:
+        """Let go of the minutes before one."""
+        self.panes.evict(horizon)
+        if self.partial:
+            self.partial = {minute for minute in self.partial if minute >= horizon}
 
     def dump(self) -> dict[str, Any]:
         """The small state as JSON values of its own, as it is now: everything but the panes."""

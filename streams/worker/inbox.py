@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from schemas.controls import RefoldAsked, RegistryChanged, RulesApplied, is_control
 from schemas.events import ShiftPlanned
 from schemas.times import MINUTE_MS, to_ms
+from streams.core.lateness import FUTURE_MS
 from streams.core.log import Item
-from streams.core.partition import FUTURE_MS
 from streams.worker.decoding import Fetched, to_item
 
 LEAD_MS = MINUTE_MS

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from schemas.events import StateChanged
+import pytest
+
+from schemas.events import StateChanged, TaskTimed
 from schemas.times import MINUTE_MS, from_ms
 from tests.streams.floors import DAWN, Fact, in_log, item_of
 from tests.streams.oracle import panes_of
-from tests.streams.runs import Run, new_engine
+from tests.streams.runs import Run, new_engine, restarted
 from tests.streams.test_engine_against_oracle import clock_of
 
 
@@ -65,3 +67,22 @@ def test_what_comes_next_is_known_again_and_ends_the_state_before() -> None:
     assert now.state == "ready"
     assert run.panes() == panes_of(log, clock_of(log, event_clock=True))
     assert len(run.panes()) == 185
+
+
+@pytest.mark.parametrize("restarts_after", [None, 5, 6, 7])
+def test_what_comes_late_leaves_the_time_of_the_state_before(restarts_after: int | None) -> None:
+    """Ready until the next change is in the stored minutes alone: a task of one of them takes nothing of it away."""
+    #   minute      0      1     2    ...  90    ...  120                          130    131
+    #   told        ready  wrap  away                 the last two are taken back  away   a task of minute 90
+    task = TaskTimed(source="desk", id="t", at=from_ms(DAWN + 90 * MINUTE_MS), agent="a1", task="x", seconds=5, units=1)
+    told = [*TOLD, entered("fourth", 130, state="away"), Fact(task, 41 * MINUTE_MS, 1)]
+    log = in_log(told, event_clock=False)
+    run = Run(new_engine(event_clock=False))
+
+    for done, sent in enumerate(log, 1):
+        run.fold([item_of(sent)])
+        run.finish()
+        run = restarted(run) if done == restarts_after else run
+
+    assert run.panes() == panes_of(log, clock_of(log, event_clock=False))
+    assert sum(pane.sums.get("ready_ms", 0) for pane in run.panes().values()) == 130 * MINUTE_MS
