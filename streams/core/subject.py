@@ -241,12 +241,16 @@ class Subject:
         Keep what is open and what evidence may need.
 
         Whether a contact has left is remembered for the resident minutes: what is told later opens nothing any more,
-        but for another revision of what `was_open`.
+        but for another revision of what `was_open`. A contact of before them is forgotten when another one comes:
+        who is judged and does not change is not stored, and a restart must find the same evidence.
         """
         at = event.at_ms
         _OPEN.get(event.type, _nothing)(self, event, at, clock - (TTL_MS if was_open else RESIDENT_MINUTES * MINUTE_MS))
         contact = recent_contact(event, at)
         if contact is not None:
+            horizon = (minute_of(clock) - RESIDENT_MINUTES) * MINUTE_MS
+            while self.recent and self.recent[0].at_ms < horizon:
+                self.recent.popleft()
             self.recent.append(contact)
             if (contact.kind == "handled" and contact.talk_ms <= SHORT_CALL_MS) or contact.fatal:
                 self.notable.append(contact)
@@ -271,8 +275,6 @@ class Subject:
         self.time.timeline.prune(horizon)
         self.time.engagement.prune(horizon)
         self.time.plans.prune(clock)
-        while self.recent and self.recent[0].at_ms < horizon:
-            self.recent.popleft()
         for kept, limit in ((self.departed, horizon), (self.waiting, clock - TTL_MS), (self.in_hand, clock - TTL_MS)):
             for contact in [c for c, at in kept.items() if at <= limit]:
                 del kept[contact]
