@@ -234,7 +234,7 @@ class Subject:
 
     def is_active(self) -> bool:
         """True while a window may hold something, or held it a minute ago, or a rule is pending or firing."""
-        return self.panes.newest >= self.last - self.lengths[-1] or self.is_live
+        return self.panes.newest >= max(self.last - self.lengths[-1], 0) or self.is_live
 
     def remember(self, event: FloorEvent, clock: int, *, was_open: bool = False) -> None:
         """

@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.alerts import Judge, Transition
-from schemas.events import ContactHandled, StateChanged
+from schemas.events import Activity, ContactHandled, ShiftPlanned, StateChanged
 from schemas.times import MINUTE_MS, from_ms
 from streams.core.log import Contribution, Item
 from streams.core.versions import version_of
 from tests.streams.floors import DAWN, Fact, facts, in_log, item_of
-from tests.streams.oracle import Sent
+from tests.streams.judges import Notes
+from tests.streams.oracle import DAY, Sent
 from tests.streams.runs import STEPS, Run, new_engine, restarted
 from tests.streams.shelf import EPOCH
 
@@ -154,3 +155,22 @@ def test_what_a_dead_worker_wrote_ahead_keeps_nobody_active() -> None:
 
     assert boundary == 0
     assert after.said == unbroken(items, event_clock=False).said
+
+
+def test_what_a_dead_worker_wrote_ahead_is_not_judged_as_time_begins() -> None:
+    """
+    A plan brings no time of the event clock, so the checkpoint may be of before there was any.
+
+        plan of a2 | checkpoint    08:01 a2 is away    08:01:30 a1's first contact    crash, with a1's minute written
+    """
+    work = Activity(activity="work", starts_at=from_ms(DAWN), ends_at=from_ms(DAWN + MINUTE_MS))
+    plan = ShiftPlanned(source="wfm", id="p", at=from_ms(DAWN), agent="a2", activities=[work])
+    other = away(1, 1).record.model_copy(update={"agent": "a2"})  # type: ignore[union-attr]
+    items = [item_of(Sent(n, DAWN + DAY, event, 1)) for n, event in enumerate([plan, other, handled(2, 1.5).record])]  # type: ignore[arg-type]
+    once, twice = Notes(), Notes()
+    unbroken(items, event_clock=True, judge=once)
+
+    _, boundary = replayed(items, [], 3, "before_subjects", event_clock=True, judge=twice)
+
+    assert boundary == 0
+    assert set(twice.judged) == set(once.judged)
