@@ -86,19 +86,19 @@ class Clockwork:
     def keep(self, subject: Subject) -> None:
         """Note what a changed subject makes due."""
         self.catch_up(subject)
+        self._attend(subject)
+
+    def _attend(self, subject: Subject) -> None:
+        """Note what time alone brings about, each whole minute while rules look at what the state gives."""
         if subject.is_active():
             self.active.add(subject.key)
-        self._follow(subject)
-        self._await_ttl(subject)
-        if subject.plan_due == TO_BE_ASKED:
-            self._await_plan(subject)
-
-    def _follow(self, subject: Subject) -> None:
-        """Have a subject judged at each whole minute while rules look at what its state gives."""
         if self._engine.spreading.of_lasting(subject):
             self.lasting.add(subject.key)
         else:
             self.lasting.discard(subject.key)
+        self._await_ttl(subject)
+        if subject.plan_due == TO_BE_ASKED:
+            self._await_plan(subject)
 
     def _await_ttl(self, subject: Subject) -> None:
         """
@@ -184,7 +184,7 @@ class Clockwork:
         }
 
     def load(self, data: dict[str, Any]) -> None:
-        """From `dump`; the subjects and their panes must be there."""
+        """From `dump`; the subjects and their panes must be there. The shift of who is idle goes on as it did."""
         self.now, self._mark = data["now"], data["mark"]
         self.changed = {key for key in data["changed"] if key in self._engine.subjects}
         self._closing = {site: (due, date.fromisoformat(day)) for site, (due, day) in data["closing"].items()}
@@ -194,7 +194,9 @@ class Clockwork:
                 subject.due = None
             if subject.due is not None:
                 heapq.heappush(self._heap, (subject.due, subject.key, "judge"))
-            self.keep(subject)
+            self._attend(subject)
+            if subject.key in self.active or subject.key in self.lasting:
+                self._turn_shift(subject, minute_of(self.now) * MINUTE_MS)
 
     def _next(self, to: int) -> int | None:
         """The next due instant up to `to`."""

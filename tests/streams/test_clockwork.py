@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.controls import InputEnded, Ticked
+from schemas.controls import InputEnded, RegistryChanged, Ticked
 from schemas.events import ShiftPlanned, StateChanged, encode
 from schemas.registry import Floor, Membership, Person, Registry, Site, Team
 from schemas.times import HOUR_MS, MINUTE_MS, from_ms, to_ms
-from streams.core.log import Item
+from streams.core.log import Item, Revision
 from streams.core.partition import PartitionEngine
 from tests.streams.floors import DAWN, item_of
-from tests.streams.judges import Notes
+from tests.streams.judges import Busy, Notes
 from tests.streams.oracle import Sent
-from tests.streams.runs import new_engine
+from tests.streams.runs import Run, new_engine, restarted
 from tests.streams.test_restart import handled
 
 SECOND = 1_000
@@ -269,6 +269,30 @@ def shift_of(engine: PartitionEngine) -> tuple[int, int]:
     """Start of the shift of a1 in minutes after dawn, and its handled contacts."""
     subject = engine.subjects["agent:a1"]
     return (subject.shift_start - DAWN) // MINUTE_MS, subject.shift_sums.get("handled", 0)
+
+
+def shift_after_a_night(*, restarts: bool) -> tuple[datetime, datetime]:
+    """The shift of a1 after a contact in the morning."""
+    #   08:00 contact    08:00 the next day: restart    08:20 the site is in Berlin    08:30 contact
+    berlin = Registry(Floor(sites=[Site(id="main", timezone="Europe/Berlin")]), 2)
+    morning = DAWN + DAY_MINUTES * MINUTE_MS
+    record = RegistryChanged(at=from_ms(morning + 20 * MINUTE_MS), revision=2)
+    revision = Revision(berlin, Busy(), Busy())
+    run = Run(new_engine(event_clock=False))
+    run.fold([handled(0, 0), ticked(1, DAY_MINUTES)])
+    run.finish()
+    run = restarted(run) if restarts else run
+    run.fold([Item(2, morning + 20 * MINUTE_MS, b"", b"", record, revision=revision), handled(3, DAY_MINUTES + 30)])
+    subject = run.engine.subjects["agent:a1"]
+    return from_ms(subject.shift_start), from_ms(subject.shift_until)
+
+
+def test_a_restart_begins_no_shift_of_who_is_idle() -> None:
+    """It begins with the next contact, by the zone of then: a worker that starts before that changes nothing."""
+    found = shift_after_a_night(restarts=False)
+
+    assert shift_after_a_night(restarts=True) == found
+    assert found == (datetime(2026, 3, 2, 23, tzinfo=UTC), datetime(2026, 3, 3, 23, tzinfo=UTC))
 
 
 def test_a_shift_begins_by_plan() -> None:
