@@ -281,7 +281,7 @@ class Clockwork:
         if instant < due < (NEVER if subject.due is None else subject.due):  # rules not judged now wait for theirs
             subject.due = due
             heapq.heappush(self._heap, (due, subject.key, "judge"))
-        if was_live or subject.is_live or subject.due != old_due:
+        if judgement.transitions or was_live or subject.is_live or subject.due != old_due:
             engine.touched.add(subject.key)
         if subject.is_live:
             self.active.add(subject.key)

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerting.judge import RuleJudge
+from alerting.rules import RuleSet
 from schemas.alerts import Judge, Transition
+from schemas.controls import RulesApplied
 from schemas.events import Activity, ContactHandled, ShiftPlanned, StateChanged
+from schemas.registry import Floor, Registry
 from schemas.times import MINUTE_MS, from_ms
-from streams.core.log import Contribution, Item
+from streams.core.log import Contribution, Item, Revision
 from streams.core.versions import version_of
+from tests.alerting.views import rule
 from tests.streams.floors import DAWN, Fact, facts, in_log, item_of
 from tests.streams.judges import Notes
 from tests.streams.oracle import DAY, Sent
@@ -174,3 +179,30 @@ def test_what_a_dead_worker_wrote_ahead_is_not_judged_as_time_begins() -> None:
 
     assert boundary == 0
     assert set(twice.judged) == set(once.judged)
+
+
+def rules(revision: int) -> RuleSet:
+    """A rule on so many contacts in three days, or more."""
+    keys = {"kpi": "handled", "window": "3d", "comparison": ">=", "threshold": revision, "pairs_with": None}
+    return RuleSet(revision=revision, rules=(rule(id="days", **keys),))
+
+
+def test_a_rule_over_days_that_was_changed_is_over_once() -> None:
+    """Its episode ends while the agent is idle, and that is kept: a worker that starts does not end it again."""
+    #   08:00 contact    00:15 fires    08:00 another rule    08:00:05 resolved    restart    09:00 contact
+    registry, morning = Registry(Floor()), DAWN + DAY
+    first = RuleJudge(rules(1), registry, 1)
+    other = RuleJudge(rules(2), registry, 1, before=rules(1))
+    applied = RulesApplied(at=from_ms(morning), revision=2)
+    run = Run(new_engine(event_clock=False, registry=registry, judge=first))
+    run.fold([handled(0, 0), handled(1, 17 * 60, "a2")])
+    run.finish()
+    run.fold([Item(2, morning, b"", b"", applied, revision=Revision(registry, other, other)), handled(3, 1441, "a2")])
+    run.finish()
+
+    after = restarted(run)
+    after.fold([handled(4, 1500), handled(5, 1501, "a2")])
+    after.finish()
+
+    said = [(step.rule, step.reason) for step, _ in run.said + after.said if step.subject == "agent:a1"]
+    assert said == [("days", "breached"), ("days", "rule_changed")]
