@@ -255,7 +255,7 @@ class PartitionEngine:
         elif isinstance(record, RefoldAsked):
             self._refold(record, item)
         elif self.event_clock and isinstance(record, InputEnded):
-            self.time.advance(self.time.end_of_day(max(self.clock, to_ms(record.at))))
+            self.time.advance(max(self.clock, self.time.end_of_day(to_ms(record.at))))
 
     def _revise(self, revision: Revision) -> None:
         """Another registry moves minutes between groups; other rules may want other windows and end episodes."""

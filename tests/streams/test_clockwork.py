@@ -213,6 +213,17 @@ def test_the_end_of_the_input_runs_to_the_end_of_the_day() -> None:
     assert notes.closed == [("agent:a1", "2026-03-02", to_ms(datetime(2026, 3, 3, 0, 15, tzinfo=UTC)), 1)]
 
 
+def test_the_end_of_another_input_of_the_day_ends_no_other_day() -> None:
+    """Calls in one file, then scores in another: the next day is still to come, and is judged as it happens."""
+    calls, scores = (handled(0, 1), ended(1, 2)), (handled(2, 1.5), ended(3, 3))
+    following = (handled(4, DAY_MINUTES), ticked(5, DAY_MINUTES + 1))
+
+    notes = noted(*calls, *scores, *following, event_clock=True)
+
+    assert [day for _, day, _, _ in notes.closed] == ["2026-03-02"]
+    assert DAY_MINUTES * 60 + 5 in seconds(notes)
+
+
 def test_under_the_wall_clock_the_end_of_an_input_says_nothing_about_time() -> None:
     """A file that ends does not end the day of a live floor."""
     engine = new_engine(event_clock=False, judge=Notes())
