@@ -235,6 +235,9 @@ class Registry:
         self.revision = revision
         self.sites = {site.id: site for site in floor.sites}
         self.sites.setdefault(DEFAULT_SITE, Site(id=DEFAULT_SITE))
+        used = {team.site for team in floor.teams} | {queue.site for queue in floor.queues}
+        self.used_sites = frozenset(used or self.sites)
+        """Sites that a team or a queue is at; all of them where none says so."""
         self.teams = {team.id: team for team in floor.teams}
         self.queues = {queue.id: queue for queue in floor.queues}
         self.people = {person.id: person for person in floor.people}

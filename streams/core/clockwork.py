@@ -145,9 +145,9 @@ class Clockwork:
         return subject.today[:2]
 
     def end_of_day(self, ms: int) -> int:
-        """The instant at which the last site has closed the day that holds `ms`."""
+        """The instant at which the last site where somebody works has closed the day that holds `ms`."""
         registry = self._engine.registry
-        zones = [registry.zone(site) for site in registry.sites]
+        zones = [registry.zone(site) for site in registry.used_sites]
         return max(day_end(day_of(ms, zone), zone) for zone in zones) + DAY_GRACE_MS
 
     def registry_changed(self) -> None:

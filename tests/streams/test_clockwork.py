@@ -224,6 +224,17 @@ def test_the_end_of_another_input_of_the_day_ends_no_other_day() -> None:
     assert DAY_MINUTES * 60 + 5 in seconds(notes)
 
 
+def test_the_end_of_an_input_waits_for_no_site_where_nobody_is() -> None:
+    """The day of Manila ends at 16:00 UTC; that of `main`, which a floor has without saying so, eight hours later."""
+    floor = Floor(sites=[Site(id="mnl", timezone="Asia/Manila")], teams=[Team(id="t1", site="mnl")])
+    engine = new_engine(event_clock=True, registry=Registry(floor))
+
+    engine.apply(handled(0, 1))
+    engine.apply(ended(1, 2))
+
+    assert from_ms(engine.clock) == datetime(2026, 3, 2, 16, 15, tzinfo=UTC)
+
+
 def test_under_the_wall_clock_the_end_of_an_input_says_nothing_about_time() -> None:
     """A file that ends does not end the day of a live floor."""
     engine = new_engine(event_clock=False, judge=Notes())
