@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     )
     web_host: str = Field("127.0.0.1", description="Address the web listens on.")
     web_port: int = Field(8321, ge=0, le=65535, description="Port of the web; a free one if it is taken.")
+    host_names: str = Field(
+        "", description="Names with a dot that browsers reach web and gateway under, separated by commas."
+    )
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(8322, ge=0, le=65535, description="Port of the gateway.")
     gateway_events_per_s: float = Field(5_000, gt=0, description="Events a second that the gateway takes of one key.")
@@ -158,6 +161,10 @@ class Settings(BaseSettings):
         if not self.kafka_bootstrap:
             raise ConfigError(f"no floor found in {self.data}: start one with `floorpulse up --data {self.data}`")
         return [address.strip() for address in self.kafka_bootstrap.split(",")]
+
+    def names(self) -> frozenset[str]:
+        """The names with a dot that browsers reach web and gateway under."""
+        return frozenset(name.strip().lower() for name in self.host_names.split(",") if name.strip())
 
     def retention(self) -> Retention:
         """How long ClickHouse keeps what is counted."""

@@ -55,6 +55,7 @@ def gateway(
                 ready=lambda: _answers(settings.bootstrap()),
                 quotas=Quotas(Quota(settings.gateway_events_per_s, settings.gateway_burst), settings.letter_limit()),
                 most_in_flight=settings.gateway_in_flight,
+                names=settings.names(),
             )
         )
         host, port = settings.gateway_host, settings.gateway_port

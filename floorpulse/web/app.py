@@ -27,7 +27,7 @@ from floorpulse.web.quality import quality_routes
 from floorpulse.web.site import Site, problem, wants_json
 from floorpulse.web.templating import templates
 from schemas.errors import FloorpulseError
-from sources.readers.origin import is_of_another_site
+from sources.readers.origin import is_known_host, is_of_another_site
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -46,6 +46,8 @@ HEADERS = {
 }
 MAX_BODY = 100_000
 """Forms are small; anything larger is no form of ours."""
+_FOR_PROGRAMS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""They tell of nobody, and whoever watches may call a machine as it likes."""
 
 
 def create_web(settings: Settings, client_factory: Callable[[], Client], commands: Commands) -> FastAPI:
@@ -78,8 +80,8 @@ def create_web(settings: Settings, client_factory: Callable[[], Client], command
 def _guard(app: FastAPI, site: Site) -> None:
     @app.middleware("http")
     async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Refuse forms of other sites and large bodies; count and mark every answer."""
-        refused = _refused(request)
+        """Refuse names of other sites, their forms and large bodies; count and mark every answer."""
+        refused = _refused(request, site.settings.names())
         response = refused if refused is not None else await call_next(request)
         for name, value in HEADERS.items():
             response.headers[name] = value
@@ -106,10 +108,13 @@ def _guard(app: FastAPI, site: Site) -> None:
         return site.page(request, "problem.html", "problem", context, 404)
 
 
-def _refused(request: Request) -> Response | None:
+def _refused(request: Request, names: frozenset[str]) -> Response | None:
+    host = request.headers.get("host", "")
+    if request.url.path not in _FOR_PROGRAMS and not is_known_host(host, names):
+        return PlainTextResponse("refused: this name is not in the setting host_names of this floor\n", 421)
     if request.method in {"GET", "HEAD"}:
         return None
-    if is_of_another_site(request.headers):
+    if is_of_another_site(request.headers, names):
         return PlainTextResponse("refused: this form was sent by another site\n", 403)
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length) > MAX_BODY:

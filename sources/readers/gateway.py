@@ -130,6 +130,8 @@ class Gateway:
     ready: Callable[[], bool] = field(default=lambda: True)
     quotas: Quotas = field(default_factory=Quotas)
     most_in_flight: int = MOST_IN_FLIGHT
+    names: frozenset[str] = frozenset()
+    """Names with a dot that a browser may ask it under."""
     slots: Slots = field(init=False)
     feeds: set[str] = field(init=False, default_factory=set)
 
@@ -140,7 +142,7 @@ class Gateway:
     async def post(self, request: Request) -> Response:
         """Take one event or a batch: 202 when the broker has it, else a problem document."""
         began, job = time.monotonic(), _Job(request)
-        if is_of_another_site(request.headers):
+        if is_of_another_site(request.headers, self.names):
             return problem(
                 403, "Sent by another site", "no page in a browser may send events on behalf of another site"
             )

@@ -82,6 +82,15 @@ def test_a_page_of_another_site_sends_nothing(client: TestClient, sender: Any, o
     assert client.post("/v1/events", content=body, headers=headers | {"origin": "http://testserver"}).status_code == 202
 
 
+def test_a_site_whose_name_points_here_sends_nothing(client: TestClient, sender: Any, offered: Offered) -> None:
+    """Its pages are then of the same site to a browser; programs, which name no origin, may use any name."""
+    headers = {"host": "floor.evil.example:8322", "origin": "http://floor.evil.example:8322"}
+
+    assert client.post("/v1/events", json=offered(), headers=headers).status_code == 403
+    assert sender.sent == []
+    assert client.post("/v1/events", json=offered(), headers={"host": headers["host"]}).status_code == 202
+
+
 @pytest.mark.parametrize("kind", ["ticked", "input_ended", "registry_changed", "rules_applied", "refold_asked"])
 def test_control_records_are_not_taken_from_outside(client: TestClient, sender: Any, kind: str) -> None:
     """Only floorpulse itself says what time it is."""

@@ -313,6 +313,30 @@ def test_a_script_gets_a_problem_document(web: TestClient, transition: Transitio
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8321", 200),
+        ("192.168.1.7:8321", 200),
+        ("[::1]:8321", 200),
+        ("web:8321", 200),
+        ("Floor.example.com", 200),
+        ("evil.example:8321", 421),
+        ("floor.example.com.evil.example", 421),
+        ("[evil", 421),
+    ],
+)
+def test_the_board_answers_under_its_own_names_only(
+    web_settings: Settings, ledger: Any, host: str, status: int
+) -> None:
+    """Any site may have its name point to this machine; its pages would read and write as the person in front of it."""
+    settings = web_settings.model_copy(update={"host_names": "floor.example.com, b.example.com"})
+    web = TestClient(create_web(settings, partial(clickhouse_client, settings), ledger))
+
+    assert web.get("/alerts", headers={"host": host}).status_code == status
+    assert web.get("/healthz", headers={"host": host}).status_code == 200
+
+
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://[elsewhere"])
 def test_a_form_of_another_site_is_refused(web: TestClient, transition: Transition, origin: str) -> None:
     """Nobody acknowledges by way of a foreign page."""
