@@ -23,7 +23,8 @@ from schemas.times import to_ms
 
 MAX_EVENT_BYTES = 32_768
 
-Instant = Annotated[AwareDatetime, Field(ge=datetime(1980, 1, 1, tzinfo=UTC))]
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+Instant = Annotated[AwareDatetime, Field(ge=EARLIEST)]
 """No floor is older; programs say "no time" by the years 1, 1601, 1899 or 1970."""
 Seconds = Annotated[float, Field(ge=0, le=31_622_400, allow_inf_nan=False)]
 """A duration in seconds, kept to the millisecond."""

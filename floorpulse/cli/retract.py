@@ -111,16 +111,16 @@ def _send(settings: Settings, replacements: list[Replacement]) -> None:
     from contextlib import closing
 
     from floorpulse.wiring import producer
-    from schemas.controls import InputEnded
-    from sources.readers.producing import EventProducer, message
+    from sources.readers.producing import EventProducer, end_of, message
 
     with closing(producer(settings)) as sender, _progress(len(replacements)) as advance:
         out = EventProducer(sender)
-        for replacement in replacements:
-            out.send(message(replacement.event, f"{replacement.content:016x}", replacement.ingest))
+        messages = [message(one.event, f"{one.content:016x}", one.ingest) for one in replacements]
+        for outgoing in messages:
+            out.send(outgoing)
             advance()
-        if settings.clock == "event" and replacements:
-            out.control(InputEnded(at=max(replacement.event.at for replacement in replacements)))
+        if settings.clock == "event" and messages:
+            out.control(end_of(messages))
         out.flush()
 
 

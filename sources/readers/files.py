@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.controls import InputEnded, Ticked
+from schemas.controls import Ticked
 from schemas.errors import InputError
 from schemas.letter_limit import USUAL_LIMIT, LetterCount, LetterLimit
 from schemas.times import MINUTE_MS, from_ms, minute_of
 from sources.core.parsed import Accepted, Parser, Rejected, Skipped
-from sources.readers.producing import EventProducer, Message, message
+from sources.readers.producing import EventProducer, Message, end_of, message
 
 LONGEST_LINE = 512 * 1024
 """Bytes; a longer line is cut into rows of this length, each of which is judged alone."""
@@ -115,7 +115,7 @@ def produce(
     Send what was read, all files as one input in the order of time, and wait for the broker's acknowledgement.
 
     Under the event clock a `ticked` goes to every partition before the first event of each whole minute that has
-    events, and an `input_ended` at the end. Rejected rows go to the dead letters.
+    events other than plans, and an `input_ended` at the end. Rejected rows go to the dead letters.
     """
     messages = sorted((m for reading in readings for m in reading.messages), key=lambda m: m.at_ms)
     for reading in readings:
@@ -125,15 +125,15 @@ def produce(
         out.send(outgoing)
         advance(1)
     if event_clock and messages:
-        out.control(InputEnded(at=from_ms(messages[-1].at_ms)))
+        out.control(end_of(messages))
     out.flush()
 
 
 def _ticking(messages: Iterable[Message], out: EventProducer) -> Iterator[Message]:
     last = None
     for outgoing in messages:
-        minute = minute_of(outgoing.at_ms)
-        if minute != last:
+        minute = minute_of(outgoing.at_ms) if outgoing.tells_time else last
+        if minute is not None and minute != last:
             out.control(Ticked(at=from_ms(minute * MINUTE_MS)))
             last = minute
         yield outgoing

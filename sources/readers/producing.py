@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
-from schemas.controls import Control
+from schemas.controls import Control, InputEnded
 from schemas.errors import Unavailable
-from schemas.events import FloorEvent, encode, subject_of
-from schemas.times import to_ms
+from schemas.events import EARLIEST, FloorEvent, ShiftPlanned, encode, subject_of
+from schemas.times import from_ms, to_ms
 from schemas.topics import DEAD_LETTERS, EVENTS, HEADER_CONTENT, HEADER_INGEST
 from sources.core.parsed import Rejected
 
@@ -60,6 +60,8 @@ class Message:
     key: bytes
     value: bytes
     headers: list[tuple[str, bytes]]
+    tells_time: bool = True
+    """False of a plan, which is told before its time."""
 
 
 def message(event: FloorEvent, content: str, ingest: int = 0) -> Message:
@@ -67,7 +69,13 @@ def message(event: FloorEvent, content: str, ingest: int = 0) -> Message:
     headers = [(HEADER_CONTENT, content.encode())]
     if ingest:
         headers.append((HEADER_INGEST, str(ingest).encode()))
-    return Message(to_ms(event.at), subject_of(event).encode(), encode(event), headers)
+    tells_time = type(event) is not ShiftPlanned
+    return Message(to_ms(event.at), subject_of(event).encode(), encode(event), headers, tells_time)
+
+
+def end_of(messages: Iterable[Message]) -> InputEnded:
+    """The end of an input under the event clock, at the time of its last event; of plans alone at `EARLIEST`."""
+    return InputEnded(at=from_ms(max((one.at_ms for one in messages if one.tells_time), default=to_ms(EARLIEST))))
 
 
 class EventProducer:

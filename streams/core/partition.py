@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from schemas.alerts import ALL_NEWS, Judge
 from schemas.controls import InputEnded, RefoldAsked, RegistryChanged, RulesApplied, Ticked, is_control
-from schemas.events import FloorEvent, ShiftPlanned, decode, joined
+from schemas.events import EARLIEST, FloorEvent, ShiftPlanned, decode, joined
 from schemas.registry import Registry
 from schemas.times import DAY_MS, MINUTE_MS, from_ms, minute_of, to_ms
 from streams.core.clockwork import Clockwork
@@ -248,13 +248,14 @@ class PartitionEngine:
         return was_open
 
     def _obey(self, record: Any, item: Item) -> None:
-        if self.event_clock and isinstance(record, Ticked | InputEnded):
+        brings_time = self.event_clock and record.at > EARLIEST
+        if brings_time and isinstance(record, Ticked | InputEnded):
             self.time.advance(max(self.clock, to_ms(record.at)))
         if isinstance(record, RegistryChanged | RulesApplied) and item.revision is not None:
             self._revise(item.revision)
         elif isinstance(record, RefoldAsked):
             self._refold(record, item)
-        elif self.event_clock and isinstance(record, InputEnded):
+        elif brings_time and isinstance(record, InputEnded):
             self.time.advance(max(self.clock, self.time.end_of_day(to_ms(record.at))))
 
     def _revise(self, revision: Revision) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.controls import InputEnded, Ticked
 from schemas.errors import InputError, Unavailable
-from schemas.events import Event
+from schemas.events import EARLIEST, Event
 from sources.core.own import JsonLinesParser
 from sources.core.parsed import Resolve
 from sources.readers.files import Pace, Reading, produce, read_file, rejected_lines, summary
@@ -60,6 +60,24 @@ def test_under_the_event_clock_each_minute_with_events_is_ticked(sender: Any, ou
     assert (
         order == ["ticked"] * 4 + ["contact_offered"] * 2 + ["ticked"] * 4 + ["contact_offered"] + ["input_ended"] * 4
     )
+
+
+def plan(day: int) -> str:
+    """The line of a plan that begins so many days after the calls."""
+    starts = START + timedelta(days=day)
+    told = {"type": "shift_planned", "source": "wfm", "id": f"p{day}", "agent": "a1", "at": starts.isoformat()}
+    span = {"starts_at": starts.isoformat(), "ends_at": (starts + timedelta(hours=8)).isoformat()}
+    return json.dumps(told | {"activities": [{"activity": "phone", **span}]})
+
+
+def test_a_plan_tells_no_time(sender: Any, out: EventProducer, read: Read) -> None:
+    """It is told before its time: calls that are read after the roster of a month are no history."""
+    produce([read(5, plan(0), plan(7))], out, event_clock=True, pace=Pace())
+    produce([read(plan(8))], out, event_clock=True, pace=Pace())
+
+    controls = [r for r in sender.records(0) if isinstance(r, Ticked | InputEnded)]
+    assert seconds(controls[:2]) == ["ticked 0", "input_ended 5"]
+    assert controls[2:] == [InputEnded(at=EARLIEST)]
 
 
 def test_under_the_wall_clock_no_time_is_said(sender: Any, out: EventProducer, read: Read) -> None:

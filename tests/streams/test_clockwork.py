@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.controls import InputEnded, RegistryChanged, Ticked
-from schemas.events import ShiftPlanned, StateChanged, encode
+from schemas.events import EARLIEST, ShiftPlanned, StateChanged, encode
 from schemas.registry import Floor, Membership, Person, Registry, Site, Team
 from schemas.times import HOUR_MS, MINUTE_MS, from_ms, to_ms
 from streams.core.log import Item, Revision
@@ -222,6 +222,20 @@ def test_the_end_of_another_input_of_the_day_ends_no_other_day() -> None:
 
     assert [day for _, day, _, _ in notes.closed] == ["2026-03-02"]
     assert DAY_MINUTES * 60 + 5 in seconds(notes)
+
+
+def test_the_end_of_an_input_of_plans_alone_brings_no_time() -> None:
+    """The roster may be read first: the first call begins the time, and its day is still to come."""
+    engine = new_engine(event_clock=True, judge=Notes())
+    end = Item(0, DAWN, b"", b"", InputEnded(at=EARLIEST))
+
+    engine.apply(end)
+    before = engine.clock
+    engine.apply(handled(1, 1))
+    engine.apply(end._replace(offset=2))
+
+    assert (before, engine.clock) == (-1, DAWN + MINUTE_MS)
+    assert engine.has_ended
 
 
 def test_the_end_of_an_input_waits_for_no_site_where_nobody_is() -> None:
