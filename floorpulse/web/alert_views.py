@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from floorpulse.web.formats import kpi_figure, kpi_name, subject_words
-from floorpulse.web.queries import AlertRow
+from floorpulse.web.record_queries import AlertRow
 from records.core.alerts import ALERT_STEPS, Handling, apply_alert
 from schemas.records import ALERT, RecordEvent
 from schemas.registry import Registry

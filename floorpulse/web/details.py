@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from floorpulse.web import queries
+from floorpulse.web import record_queries
 from floorpulse.web.alert_views import Marks, alert_view, marks_of
 from floorpulse.web.case_views import OUTCOME_WORDS, CaseView, Entry, Proof, case_view, timeline
 from floorpulse.web.formats import duration, kpi_figure, kpi_name, kpi_words
 from floorpulse.web.plots import plot_of, row_of
-from floorpulse.web.queries import AlertRow
+from floorpulse.web.record_queries import AlertRow
 from schemas.kpis import service_level
 from schemas.records import ALERT
 from schemas.times import to_ms
@@ -42,13 +42,13 @@ WHAT_WORDS = {
 
 def alert_page(client: Client, live: Live, alert: str, now_ms: int) -> dict[str, Any] | None:
     """All that the page of an alert shows; None for an unknown one."""
-    steps = queries.alert(client, alert)
+    steps = record_queries.alert(client, alert)
     if not steps:
         return None
-    entries = [entry for entry in queries.ledger(client, [alert]) if entry.stream == f"{ALERT}{alert}"]
+    entries = [entry for entry in record_queries.ledger(client, [alert]) if entry.stream == f"{ALERT}{alert}"]
     latest, first = steps[-1], next((step for step in steps if step.evidence), steps[0])
-    marks, case = marks_of(entries).get(alert, Marks()), queries.case_of(client, latest.subject, alert)
-    rule = queries.rule(client, first.rule, first.rule_version)
+    marks, case = marks_of(entries).get(alert, Marks()), record_queries.case_of(client, latest.subject, alert)
+    rule = record_queries.rule(client, first.rule, first.rule_version)
     return {
         "alert": alert_view(latest, marks, case, live.registry, now_ms),
         "evidence": evidence_rows(first.evidence),
@@ -64,11 +64,11 @@ def alert_page(client: Client, live: Live, alert: str, now_ms: int) -> dict[str,
 
 def case_page(client: Client, live: Live, case: str, now_ms: int) -> dict[str, Any] | None:
     """All that the page of a case shows; None for an unknown one."""
-    view = case_view(queries.ledger(client, [case]))
+    view = case_view(record_queries.ledger(client, [case]))
     if view is None:
         return None
     first = row_of(view.proofs[0].transition)
-    rule = queries.rule(client, first.rule, first.rule_version)
+    rule = record_queries.rule(client, first.rule, first.rule_version)
     kpis = {proof.transition.kpi for proof in view.proofs}
     return {
         "case": view,

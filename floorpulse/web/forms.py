@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from floorpulse.commands import Outcome
-from floorpulse.web import queries
+from floorpulse.web import record_queries
 from floorpulse.web.actions import DONE_WORDS, alert_command, case_command
 from floorpulse.web.case_views import case_view
 from floorpulse.web.numbers import number_of
@@ -70,7 +70,7 @@ def _case_step(site: Site, request: Request, case: str, step: str, fields: dict[
     if step not in CASE_STEPS:
         return not_found(site, request, "step", step)
     with site.clients.borrow() as client:
-        view = case_view(queries.ledger(client, [case]))
+        view = case_view(record_queries.ledger(client, [case]))
     if view is None:
         return not_found(site, request, "case", case)
     try:

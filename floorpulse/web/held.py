@@ -6,10 +6,10 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from floorpulse.web import queries
+from floorpulse.web import record_queries
 from floorpulse.web.alert_views import Marks, marks_of
 from floorpulse.web.case_views import fold_cases
-from floorpulse.web.queries import AlertRow, Listed
+from floorpulse.web.record_queries import AlertRow, Listed
 from records.core.coaching import Case
 
 if TYPE_CHECKING:
@@ -42,31 +42,31 @@ class Held:
     @property
     def shown(self) -> list[AlertRow]:
         """The alerts of the inbox: those that fire, then those that ended last."""
-        return _latest_first(self.alerts)[: queries.MAX_ALERTS]
+        return _latest_first(self.alerts)[: record_queries.MAX_ALERTS]
 
     def read(self, client: Client, steps: int, gone: Set[str]) -> None:
         """Read what is new, where the store has so many `steps` of alerts by now."""
         self._read_alerts(client, steps, gone)
-        listed = queries.listed_records(client, [row.alert for row in self.shown])
+        listed = record_queries.listed_records(client, [row.alert for row in self.shown])
         self._read_records(client, listed, gone)
 
     def _read_alerts(self, client: Client, steps: int, gone: Set[str]) -> None:
         """Steps are only ever added; where there are fewer than before, all are read again."""
-        newest_ms, is_whole = queries.newest_step_ms(client), not self._steps or steps < self._steps
+        newest_ms, is_whole = record_queries.newest_step_ms(client), not self._steps or steps < self._steps
         since_ms = self._newest_ms - OVERLAP_MS
         found = {} if is_whole else dict(self.alerts)
-        for row in queries.latest_alerts(client) if is_whole else queries.alerts_since(client, since_ms):
+        for row in record_queries.latest_alerts(client) if is_whole else record_queries.alerts_since(client, since_ms):
             if row.alert not in found or row.sequence >= found[row.alert].sequence:
                 found[row.alert] = row
         known = [row for row in _latest_first(found) if row.subject not in gone]
         firing = [row for row in known if row.state == "firing"]
-        self.alerts = {row.alert: row for row in (*firing, *known[len(firing) :][: queries.MAX_ALERTS])}
+        self.alerts = {row.alert: row for row in (*firing, *known[len(firing) :][: record_queries.MAX_ALERTS])}
         self._steps, self._newest_ms = steps, newest_ms
 
     def _read_records(self, client: Client, listed: Listed, gone: Set[str]) -> None:
         """A record is read again when the ledger has another number of entries for it: they come in any order."""
         changed = [record for record, count in listed.entries.items() if self.listed.entries.get(record) != count]
-        entries = queries.ledger(client, changed) if changed else []
+        entries = record_queries.ledger(client, changed) if changed else []
         cases = _kept(self.cases | fold_cases(entries), listed)
         self.cases = {record: case for record, case in cases.items() if case.stream not in gone}
         self.marks = _kept(self.marks | marks_of(entries), listed)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from floorpulse.web import queries
 from floorpulse.web.places import zone_of
-from floorpulse.web.queries import AlertRow, MinuteRow, SeriesQuestion
+from floorpulse.web.queries import MinuteRow, SeriesQuestion
+from floorpulse.web.record_queries import AlertRow
 from floorpulse.web.series import Frame, frame_of, plot_data
 from schemas.alerts import Transition
 from schemas.kpis import KPIS, LIVE_KPIS

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from floorpulse.web.figures import total
 from floorpulse.web.formats import kpi_figure, kpi_name, unit_of
 from floorpulse.web.places import zone_of
-from floorpulse.web.queries import AlertRow, MinuteRow
+from floorpulse.web.queries import MinuteRow
+from floorpulse.web.record_queries import AlertRow
 from schemas.kpi_terms import DEFAULT_LIMITS, Codes, Limits
 from schemas.kpis import DEFAULT_VARIANT, KPIS, Kpi, parts, ratio, service_level
 from schemas.panes import Sums

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from floorpulse.settings import Settings
-from floorpulse.web import queries
+from floorpulse.web import queries, record_queries
 from floorpulse.web.app import create_web
 from floorpulse.web.held import Held
 from floorpulse.wiring import clickhouse_client
@@ -58,7 +58,7 @@ def test_open_cases_come_before_closed_ones_and_the_counts_are_of_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With room for two: the one that is open, and of the closed ones that which changed last."""
-    monkeypatch.setattr(queries, "MAX_CASES", 2)
+    monkeypatch.setattr(record_queries, "MAX_CASES", 2)
     cases = [opened(number) for number in range(4)]
     for number in (3, 1, 2):
         stream, body = f"agent:{number}", Closing(outcome="improved")
@@ -79,13 +79,13 @@ def test_only_what_changed_is_read_again(
 ) -> None:
     """Reading everything each time took longer with every case that a floor ever had."""
     asked: list[list[str]] = []
-    ledger_of = queries.ledger
+    ledger_of = record_queries.ledger
 
     def noted(client: Client, records: Sequence[str]) -> list[RecordEvent]:
         asked.append(sorted(records))
         return ledger_of(client, records)
 
-    monkeypatch.setattr(queries, "ledger", noted)
+    monkeypatch.setattr(record_queries, "ledger", noted)
     cases = [opened(number) for number in range(2)]
     held = Held()
 
@@ -122,7 +122,7 @@ def test_all_that_fire_are_held_and_of_the_others_those_that_ended_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Old ones that fire come into view again when newer ones have ended."""
-    monkeypatch.setattr(queries, "MAX_ALERTS", 2)
+    monkeypatch.setattr(record_queries, "MAX_ALERTS", 2)
     held = Held()
     alerts = [fired(stored_floor.now_ms - number * MINUTE_MS, alert=f"a{number}") for number in range(4)]
     stored_floor.alert(alerts[0])
@@ -168,7 +168,7 @@ def test_the_list_says_how_many_cases_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And where the others are; the header counts all that are open."""
-    monkeypatch.setattr(queries, "MAX_CASES", 1)
+    monkeypatch.setattr(record_queries, "MAX_CASES", 1)
     for number in range(3):
         opened(number)
     answering: Any = ledger

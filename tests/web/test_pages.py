@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from floorpulse.commands import Outcome
 from floorpulse.erasure import sweep, who, without
 from floorpulse.settings import Settings
-from floorpulse.web import pages, queries
+from floorpulse.web import pages, record_queries
 from floorpulse.web.app import create_web
 from floorpulse.web.details import alert_page
 from floorpulse.web.live import Viewers
@@ -122,7 +122,7 @@ def test_an_alert_that_the_inbox_no_longer_holds_leads_to_its_case(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A case names its alerts for as long as it is kept, and each of them leads back to it."""
-    monkeypatch.setattr(queries, "MAX_ALERTS", 1)
+    monkeypatch.setattr(record_queries, "MAX_ALERTS", 1)
     over = {"sequence": 2, "state": "resolved", "reason": "cleared"}
     stored_floor.alert(transition.model_copy(update=over))
     stored_floor.alert(transition.model_copy(update={"alert": "a2", "subject": "agent:a0388"}))

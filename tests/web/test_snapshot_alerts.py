@@ -11,7 +11,8 @@ import pytest
 from floorpulse.web.alert_views import Marks, alert_views, state_of
 from floorpulse.web.formats import ago, duration, percent
 from floorpulse.web.fragments import Area, Published, publish
-from floorpulse.web.queries import AlertRow, MinuteRow
+from floorpulse.web.queries import MinuteRow
+from floorpulse.web.record_queries import AlertRow
 from floorpulse.web.series import frame_of, plot_data
 from floorpulse.web.sparkline import bars, line
 from records.core.alerts import Handling
