@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from schemas.errors import ConfigError
 from schemas.letter_limit import LetterLimit
-from schemas.yaml_nodes import nodes_of
+from schemas.yaml_nodes import nodes_of, values_of
 from sinks.retention import Retention
 
 SETTINGS_FILE = Path("floorpulse.yaml")
@@ -246,7 +246,8 @@ def _file_values(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """The keys of the file with their values, and with their lines; none when it is not there."""
     try:
         text = file.read_text(encoding="utf-8")
-        root, loaded = nodes_of(text), yaml.safe_load(text)
+        root = nodes_of(text)
+        loaded = values_of(root)
     except FileNotFoundError:
         return {}, {}
     except UnicodeDecodeError:

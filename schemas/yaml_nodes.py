@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -22,6 +24,11 @@ def nodes_of(text: str) -> Node | None:
     if root is not None:
         _refuse_twice(root)
     return root
+
+
+def values_of(root: Node | None) -> Any:
+    """What `yaml.safe_load` gives of the text of these nodes, without reading it again; its errors."""
+    return None if root is None else yaml.SafeLoader("").construct_document(root)
 
 
 def _refuse_twice(root: Node) -> None:

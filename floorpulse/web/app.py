@@ -78,10 +78,12 @@ def create_web(settings: Settings, client_factory: Callable[[], Client], command
 
 
 def _guard(app: FastAPI, site: Site) -> None:
+    names = site.settings.names()
+
     @app.middleware("http")
     async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         """Refuse names of other sites, their forms and large bodies; count and mark every answer."""
-        refused = _refused(request, site.settings.names())
+        refused = _refused(request, names)
         response = refused if refused is not None else await call_next(request)
         for name, value in HEADERS.items():
             response.headers[name] = value

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from schemas.errors import ConfigError
 from schemas.events import Event, FloorEvent
 from schemas.registry import ZoneName
-from schemas.yaml_nodes import nodes_of
+from schemas.yaml_nodes import nodes_of, values_of
 
 MODELS: dict[str, type[Event]] = {
     model.model_fields["type"].default: model
@@ -92,7 +92,7 @@ def read_mapping(text: str, file: str) -> Mapping:
     """The mapping of a YAML text; ConfigError in one line with file, line and key."""
     try:
         root = nodes_of(text)
-        loaded = yaml.safe_load(text)
+        loaded = values_of(root)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{file}:{mark.line + 1 if mark else 1}: not YAML: {' '.join(str(error).split())}") from None
