@@ -7,13 +7,16 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from floorpulse.clock import now_ms
 from floorpulse.commands import Outcome
 from floorpulse.settings import Settings
+from floorpulse.web.app import create_web
 from floorpulse.wiring import clickhouse_client
 from records.store.clickhouse import ClickHouseLedgerStore
 from records.store.ledger import Ledger
@@ -25,6 +28,8 @@ from sinks.registry import store_registry, store_rules
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+Wait = Callable[[Callable[[], object]], None]
 
 RULES = """
 rules:
@@ -205,6 +210,29 @@ def open_case(ledger: LedgerHere) -> Callable[[Transition], str]:
         return ledger.send(command).events[0].record
 
     return opened
+
+
+@pytest.fixture
+def transition(stored_floor: Any, fired: Callable[..., Transition]) -> Transition:
+    """An alert that fires, stored."""
+    found = fired(stored_floor.now_ms)
+    stored_floor.alert(found)
+    return found
+
+
+@pytest.fixture
+def web(web_settings: Settings, stored_floor: Any, ledger: Any, wait_until: Wait) -> Iterator[TestClient]:
+    """The web of the stored floor, after its first poll."""
+    app = create_web(web_settings, partial(clickhouse_client, web_settings), ledger)
+    with TestClient(app, follow_redirects=False) as client:
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        yield client
+
+
+@pytest.fixture
+def case(transition: Transition, open_case: Callable[[Transition], str]) -> str:
+    """The case that the alert opened."""
+    return open_case(transition)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from html import unescape
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.testclient import TestClient
 
-from floorpulse.commands import Outcome
 from floorpulse.erasure import sweep, who, without
 from floorpulse.settings import Settings
 from floorpulse.web import pages, record_queries
@@ -24,7 +23,6 @@ from floorpulse.web.live import Viewers
 from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
 from schemas.errors import Unavailable
-from schemas.records import Command
 from sinks.registry import load_registry, store_registry
 
 if TYPE_CHECKING:
@@ -33,29 +31,6 @@ if TYPE_CHECKING:
     from floorpulse.web.poller import Live
 
 Wait = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def transition(stored_floor: Any, fired: Callable[..., Transition]) -> Transition:
-    """An alert that fires, stored."""
-    found = fired(stored_floor.now_ms)
-    stored_floor.alert(found)
-    return found
-
-
-@pytest.fixture
-def web(web_settings: Settings, stored_floor: Any, ledger: Any, wait_until: Wait) -> Iterator[TestClient]:
-    """The web of the stored floor, after its first poll."""
-    app = create_web(web_settings, partial(clickhouse_client, web_settings), ledger)
-    with TestClient(app, follow_redirects=False) as client:
-        wait_until(lambda: client.get("/readyz").status_code == 200)
-        yield client
-
-
-@pytest.fixture
-def case(transition: Transition, open_case: Callable[[Transition], str]) -> str:
-    """The case that the alert opened."""
-    return open_case(transition)
 
 
 def column(client: Client, sql: str) -> list[Any]:
@@ -158,35 +133,6 @@ def version_of(page: str) -> int:
     return int(found[1])
 
 
-def test_a_case_goes_its_way_by_forms(web: TestClient, case: str) -> None:
-    """Acknowledge, plan, session, close: each is a step of the ledger by the viewer."""
-    steps: list[tuple[str, dict[str, str]]] = [
-        ("acknowledge_case", {}),
-        ("plan_case", {"goal": "Hear people out", "actions": "listen\nask", "due": "2030-01-31"}),
-        ("hold_session", {"shared_notes": "Spoke about two calls", "private_notes": "tired"}),
-        ("close_case", {"outcome": "improved"}),
-    ]
-    for version, (step, fields) in enumerate(steps, start=1):
-        answer = web.post(f"/cases/{case}/{step}", data={"version": str(version), **fields})
-        assert answer.status_code == 303
-
-    page = web.get(f"/cases/{case}").text
-    assert "Hear people out" in page
-    assert "improved" in page
-    assert "plan-form" not in page
-
-
-def test_a_stale_version_is_refused_and_what_was_typed_stays(web: TestClient, case: str) -> None:
-    """Two leads at once: the second gets 409, the reason in words and the own text back."""
-    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
-
-    answer = web.post(f"/cases/{case}/plan_case", data={"version": "1", "goal": "Mine", "due": "2030-01-31"})
-
-    assert answer.status_code == 409
-    assert "somebody was quicker" in answer.text
-    assert "Mine</textarea>" in answer.text
-
-
 def test_somebody_who_is_erased_is_gone_from_a_web_that_runs(
     web: TestClient, stored_floor: Any, case: str, wait_until: Wait
 ) -> None:
@@ -204,48 +150,6 @@ def test_somebody_who_is_erased_is_gone_from_a_web_that_runs(
     assert web.get(f"/cases/{case}").status_code == 404
 
 
-def test_a_form_without_its_field_names_it(web: TestClient, case: str) -> None:
-    """A plan without a day says so and changes nothing."""
-    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
-
-    answer = web.post(f"/cases/{case}/plan_case", data={"version": "2", "goal": "Soon", "due": "soon"})
-
-    assert answer.status_code == 422
-    assert "Due: expected a date" in answer.text
-
-
-def version_in(page: str, form: str) -> str:
-    """The version that a form of the page is sent with."""
-    found = re.search(rf'data-testid="{form}"><input type="hidden" name="version" value="(\d+)"', page)
-    assert found is not None
-    return found[1]
-
-
-def test_a_form_that_is_mended_overwrites_nothing_that_came_meanwhile(web: TestClient, case: str) -> None:
-    """It keeps the version that its writer saw: refused as stale, and only then it goes on from the newest."""
-    plan = f"/cases/{case}/plan_case"
-    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
-    web.post(plan, data={"version": "2", "goal": "Theirs", "due": "2030-01-31"})
-
-    wrong = web.post(plan, data={"version": "2", "goal": "Mine", "due": "soon"})
-    mended = web.post(plan, data={"version": version_in(wrong.text, "plan-form"), "goal": "Mine", "due": "2030-01-31"})
-    told = web.post(plan, data={"version": version_in(mended.text, "plan-form"), "goal": "Mine", "due": "2030-01-31"})
-
-    assert (wrong.status_code, mended.status_code, told.status_code) == (422, 409, 303)
-    assert "somebody was quicker" in mended.text
-
-
-@pytest.mark.parametrize("version", ["\u00b2", "one", "-1", "9" * 5_000])
-def test_a_version_that_is_no_number_is_not_taken_for_none(
-    web: TestClient, transition: Transition, version: str
-) -> None:
-    """A form without one goes on from whatever is there; one that cannot be read must not."""
-    answer = web.post(f"/alerts/{transition.alert}/acknowledge_alert", data={"version": version})
-
-    assert answer.status_code == 422
-    assert "Version: expected a number." in answer.text
-
-
 def test_a_number_of_no_use_ends_no_page(web: TestClient) -> None:
     """Nor the stream of what changes, which begins anew for an id that is none."""
     stamp = re.findall(r'data-stamp="([^"]+)"', web.get("/").text)[0]
@@ -254,63 +158,6 @@ def test_a_number_of_no_use_ends_no_page(web: TestClient) -> None:
     assert web.get(f"/data-quality?hours={'9' * 5_000}").status_code == 200
     assert viewers.since(stamp) >= 0
     assert [viewers.since(f"{stamp}{odd}") for odd in ("\u00b2", "9" * 5_000, "x")] == [-1, -1, -1]
-
-
-def test_an_alert_keeps_the_version_that_was_seen(web: TestClient, transition: Transition) -> None:
-    """A dismissal without its reason is mended on what its writer saw, though somebody has the alert by now."""
-    path = f"/alerts/{transition.alert}"
-    web.post(f"{path}/acknowledge_alert", data={"version": "0"})
-
-    answer = web.post(f"{path}/dismiss_alert", data={"version": "0", "reason": ""})
-
-    assert answer.status_code == 422
-    assert version_in(answer.text, "dismiss-form") == "0"
-
-
-def form_fields(page: str, form: str) -> dict[str, str]:
-    """What a browser would send of a form that nobody touched."""
-    html = page[page.index(f'data-testid="{form}"') :].partition("</form>")[0]
-    inputs: dict[str, str] = dict(re.findall(r'<input[^>]* name="(\w+)"[^>]* value="([^"]*)"', html))
-    return inputs | dict(re.findall(r'<textarea name="(\w+)"[^>]*>([^<]*)</textarea>', html))
-
-
-def test_a_plan_that_is_rewritten_keeps_its_target(web: TestClient, case: str) -> None:
-    """The form holds the whole plan: sent as it stands it changes nothing of it."""
-    plan = {"goal": "Fewer short calls", "target": "0.1", "actions": "listen", "due": "2030-01-31"}
-    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
-    web.post(f"/cases/{case}/plan_case", data={"version": "2", **plan})
-
-    fields = form_fields(web.get(f"/cases/{case}").text, "plan-form")
-    web.post(f"/cases/{case}/plan_case", data=fields)
-
-    assert fields == {"version": "3", **plan}
-    page = web.get(f"/cases/{case}").text
-    assert "target 0.1" in page
-    assert version_in(page, "plan-form") == "4"
-
-
-def test_a_target_that_is_no_number_is_named(web: TestClient, case: str) -> None:
-    """422 with the field in words."""
-    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
-
-    answer = web.post(
-        f"/cases/{case}/plan_case", data={"version": "2", "goal": "Soon", "target": "ten", "due": "2030-01-31"}
-    )
-
-    assert answer.status_code == 422
-    assert "Target: expected a number" in answer.text
-
-
-def test_a_script_gets_a_problem_document(web: TestClient, transition: Transition) -> None:
-    """RFC 9457 for a command that the ledger refuses."""
-    accept = {"accept": "application/json"}
-    path = f"/alerts/{transition.alert}/acknowledge_alert"
-    assert web.post(path, data={"version": "0"}, headers=accept).status_code == 200
-
-    answer = web.post(path, data={"version": "0"}, headers=accept)
-
-    assert answer.status_code == 409
-    assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(
@@ -337,16 +184,6 @@ def test_the_board_answers_under_its_own_names_only(
     assert web.get("/healthz", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://[elsewhere"])
-def test_a_form_of_another_site_is_refused(web: TestClient, transition: Transition, origin: str) -> None:
-    """Nobody acknowledges by way of a foreign page."""
-    path = f"/alerts/{transition.alert}/acknowledge_alert"
-
-    answer = web.post(path, data={"version": "0"}, headers={"origin": origin})
-
-    assert answer.status_code == 403
-
-
 @pytest.mark.parametrize("path", ["/alerts/none", "/cases/none", "/nowhere"])
 def test_an_unknown_page_says_so(web: TestClient, path: str) -> None:
     """404 with words, in the frame of the site."""
@@ -364,13 +201,6 @@ def test_names_and_ids_are_escaped(web: TestClient, stored_floor: Any, wait_unti
     wait_until(lambda: "&lt;img src=x&gt;" in web.get("/").text)
 
     assert "<img" not in web.get("/").text
-
-
-def test_a_path_that_leads_elsewhere_is_not_gone_to(web: TestClient) -> None:
-    """After a form the page goes back within this site only."""
-    answer = web.post("/viewer", data={"viewer": "lead-2", "back": "//elsewhere.example"})
-
-    assert answer.headers["location"] == "/"
 
 
 def test_metrics_count_pages_and_polls(web: TestClient) -> None:
@@ -413,36 +243,3 @@ def test_an_answer_that_broke_off_does_not_end_the_board(web_settings: Settings,
         wait_until(lambda: client.get("/readyz").status_code == 200)
 
         assert "ClickHouse does not answer" not in client.get("/").text
-
-
-def test_a_command_without_an_answer_is_pending(web_settings: Settings, transition: Transition) -> None:
-    """202: it is sent, and the page says that it is not confirmed."""
-
-    class Slow:
-        def send(self, command: Command) -> Outcome:
-            return Outcome("pending", command.id)
-
-    app = create_web(web_settings, partial(clickhouse_client, web_settings), Slow())
-    with TestClient(app) as client:
-        answer = client.post(f"/alerts/{transition.alert}/acknowledge_alert", data={"version": "0"})
-
-    assert answer.status_code == 202
-    assert "not confirmed yet" in answer.text
-
-
-def test_a_step_that_nobody_takes_is_not_saved_and_says_so(web_settings: Settings, transition: Transition) -> None:
-    """503 while Kafka is away: in words for a person, as a problem document for a script."""
-
-    class Away:
-        def send(self, command: Command) -> Outcome:
-            raise Unavailable("Kafka at 127.0.0.1:1 does not answer")
-
-    app = create_web(web_settings, partial(clickhouse_client, web_settings), Away())
-    with TestClient(app) as client:
-        path = f"/alerts/{transition.alert}/acknowledge_alert"
-        page = client.post(path, data={"version": "0"})
-        document = client.post(path, data={"version": "0"}, headers={"accept": "application/json"})
-
-    assert (page.status_code, document.status_code) == (503, 503)
-    assert "Kafka at 127.0.0.1:1 does not answer" in page.text
-    assert document.json()["detail"].startswith("Not saved")
