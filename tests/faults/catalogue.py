@@ -140,7 +140,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "F23", "two people act on one case in the same version", "one is refused (409), both stand in the ledger",
         (_RULES + "test_two_people_act_on_one_case",
-         "tests/web/test_pages.py::test_a_stale_version_is_refused_and_what_was_typed_stays"),
+         "tests/web/test_forms.py::test_a_stale_version_is_refused_and_what_was_typed_stays"),
     ),
     Row(
         "F24", "a person is erased while events of them are under way, and the worker dies around it",
