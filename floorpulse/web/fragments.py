@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-
-from floorpulse.web.alert_views import AlertView
-from floorpulse.web.case_views import CaseRow
-from floorpulse.web.snapshot import Board, Team
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-AREAS = frozenset({"head", "board", "alerts", "cases"})
-NO_TEAM = "no-team"
-"""The piece of those who are in no team; a team may have any id, `none` too."""
-MOST_NEEDS = 8
-"""A board with more alerts than this needs the inbox."""
-MOST_UNFOLDED = 60
-"""On a floor with more agents than this the calm teams begin folded."""
-
 Piece = tuple[str, str, Any]
-"""(id, macro, view): equal views make equal HTML, so only changed ones are rendered."""
+"""(id, macro, view): equal views make equal HTML, so only changed ones are rendered, once somebody looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +23,15 @@ class Area:
     """Container -> ids of its pieces in their order."""
 
 
-@dataclass(slots=True)
+@dataclass
 class _Kept:
     view: Any
-    html: str
     version: int
+    make: Callable[[], str]
+
+    @cached_property
+    def html(self) -> str:
+        return self.make()
 
 
 @dataclass(slots=True)
@@ -57,18 +50,25 @@ class Published:
         """The ids of a container's pieces; empty for an unknown one."""
         return next((orders[container][0] for orders in self.orders.values() if container in orders), ())
 
-    def changes(self, since: int, areas: Iterable[str]) -> dict[str, Any]:
-        """What changed after a version in some areas: pieces and whole orders."""
-        wanted = [area for area in areas if area in self.pieces]
+    def view(self, piece: str) -> object:
+        """What a piece shows; None for an unknown one."""
+        return next((kept[piece].view for kept in self.pieces.values() if piece in kept), None)
+
+    def changes(self, since: int, areas: Iterable[str], fresh: Collection[str] = ()) -> dict[str, Any]:
+        """What changed after a version in some areas, and all of the `fresh` ones: pieces and whole orders."""
+        wanted = [(area, -1 if area in fresh else since) for area in areas if area in self.pieces]
         return {
             "pieces": {
-                id_: kept.html for area in wanted for id_, kept in self.pieces[area].items() if kept.version > since
+                id_: kept.html
+                for area, after in wanted
+                for id_, kept in self.pieces[area].items()
+                if kept.version > after
             },
             "orders": {
                 container: list(ids)
-                for area in wanted
+                for area, after in wanted
                 for container, (ids, version) in self.orders[area].items()
-                if version > since
+                if version > after
             },
         }
 
@@ -87,9 +87,9 @@ def renderer(templates: Environment) -> Render:
 
 
 def publish(before: Published, areas: dict[str, Area], render: Render) -> Published:
-    """The next version: pieces whose view did not change keep their HTML and their version."""
+    """The next version, of these areas alone: pieces whose view did not change keep their HTML and their version."""
     version = before.version + 1
-    after = Published(version, dict(before.pieces), dict(before.orders))
+    after = Published(version)
     for name, area in areas.items():
         after.pieces[name] = {
             piece[0]: _kept(before.pieces.get(name, {}).get(piece[0]), piece, version, render) for piece in area.pieces
@@ -106,63 +106,4 @@ def _kept(before: _Kept | None, piece: Piece, version: int, render: Render) -> _
     id_, macro, view = piece
     if before is not None and before.view == view:
         return before
-    return _Kept(view, render(macro, id_, view), version)
-
-
-def board_area(board: Board, *, is_empty: bool) -> Area:
-    """The pieces of the floor board."""
-    pieces: list[Piece] = [("board-empty", "board_empty", None)]
-    pieces += [(f"tile-{tile.id}", "tile", tile) for tile in board.tiles]
-    shown = board.needs[:MOST_NEEDS]
-    pieces += [(f"need-{alert.id}", "need", alert) for alert in shown]
-    more = len(board.needs) - len(shown)
-    pieces += [("needs-more", "needs_more", more)]
-    pieces += [("needs-calm", "needs_calm", None), ("needs-title", "needs_title", len(board.needs))]
-    pieces += [(f"queue-{queue.id}", "queue_row", queue) for queue in board.queues]
-    orders = {
-        "empty": ("board-empty",) if is_empty else (),
-        "tiles": tuple(f"tile-{tile.id}" for tile in board.tiles) if not is_empty else (),
-        "needs": (*(f"need-{alert.id}" for alert in shown), *(("needs-more",) if more else ())) or ("needs-calm",),
-        "teams": tuple(_team_id(team) for team in board.teams),
-        "queues": tuple(f"queue-{queue.id}" for queue in board.queues),
-    }
-    is_large = sum(len(team.agents) for team in board.teams) > MOST_UNFOLDED
-    for team in board.teams:
-        pieces += _team_pieces(team, folded=is_large and team.head.needs == 0)
-        orders[f"rows-{_team_id(team)}"] = tuple(f"agent-{agent.id}" for agent in team.agents)
-    return Area(tuple(pieces), orders)
-
-
-def _team_id(team: Team) -> str:
-    return f"team-{team.head.id}" if team.head.id else NO_TEAM
-
-
-def _team_pieces(team: Team, *, folded: bool) -> list[Piece]:
-    id_ = _team_id(team)
-    return [
-        (id_, "team", folded),
-        (f"head-{id_}", "team_head", team.head),
-        *((f"agent-{agent.id}", "agent_row", agent) for agent in team.agents),
-    ]
-
-
-def alerts_area(alerts: Sequence[AlertView]) -> Area:
-    """The pieces of the inbox."""
-    pieces: list[Piece] = [(f"alert-{alert.id}", "alert_row", alert) for alert in alerts]
-    ids = tuple(piece[0] for piece in pieces)
-    return Area((*pieces, ("alerts-empty", "alerts_empty", None)), {"alerts": ids or ("alerts-empty",)})
-
-
-def cases_area(cases: Sequence[CaseRow], known: int) -> Area:
-    """The pieces of the list of cases; `known` in all, listed or not."""
-    pieces: list[Piece] = [(f"case-{case.id}", "case_row", case) for case in cases]
-    pieces += [("cases-more", "cases_more", (len(cases), known)), ("cases-empty", "cases_empty", None)]
-    ids = tuple(f"case-{case.id}" for case in cases)
-    more = ("cases-more",) if known > len(cases) else ()
-    return Area(tuple(pieces), {"cases": (*ids, *more) or ("cases-empty",)})
-
-
-def head_area(alerts: Sequence[AlertView], open_cases: int) -> Area:
-    """The counts in the header."""
-    needs = sum(1 for alert in alerts if alert.needs_a_person)
-    return Area((("count-alerts", "head_count", needs), ("count-cases", "head_count", open_cases)), {})
+    return _Kept(view, version, partial(render, macro, id_, view))

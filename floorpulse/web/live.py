@@ -10,7 +10,7 @@ from typing import Any, Literal
 import structlog
 
 from floorpulse.clock import now_ms
-from floorpulse.web.fragments import AREAS
+from floorpulse.web.areas import is_area
 from floorpulse.web.numbers import number_of
 from floorpulse.web.poller import Live
 
@@ -46,7 +46,7 @@ class Viewers:
         self._clock = clock
         self._count = count
         self._queues: dict[asyncio.Queue[Live], asyncio.AbstractEventLoop] = {}
-        self._messages: dict[tuple[int, int, tuple[str, ...]], str] = {}
+        self._messages: dict[tuple[int, int, tuple[str, ...], tuple[str, ...]], str] = {}
         self._last: Live | None = None
 
     def tell(self, live: Live) -> None:
@@ -64,29 +64,31 @@ class Viewers:
         """The event id of a state."""
         return f"{self._boot}-{live.published.version}"
 
-    async def stream(self, live: Live, since: int, areas: Sequence[str]) -> AsyncIterator[str]:
-        """Messages for one viewer: at once what changed after `since`, then with each poll."""
+    async def stream(
+        self, live: Live, since: int, areas: Sequence[str], fresh: Sequence[str] = ()
+    ) -> AsyncIterator[str]:
+        """Messages for one viewer: at once what changed after `since` and all of `fresh`, then with each poll."""
         queue: asyncio.Queue[Live] = asyncio.Queue(maxsize=1)
         self._queues[queue] = asyncio.get_running_loop()
         self._count(len(self._queues))
-        wanted = tuple(sorted(set(areas) & AREAS))
+        wanted, whole = (tuple(sorted(filter(is_area, set(names)))) for names in (areas, fresh))
         structlog.get_logger(__name__).debug("viewer_joined", areas=wanted)
         try:
             while True:
-                yield self._message(live, since, wanted)
-                since = live.published.version
+                yield self._message(live, since, wanted, whole)
+                since, whole = live.published.version, ()
                 live = await queue.get()
         finally:
             del self._queues[queue]
             self._count(len(self._queues))
 
-    def _message(self, live: Live, since: int, areas: tuple[str, ...]) -> str:
+    def _message(self, live: Live, since: int, areas: tuple[str, ...], fresh: tuple[str, ...]) -> str:
         """All viewers of the same pages get the same text: it is made once."""
         if live is not self._last:
             self._messages, self._last = {}, live
-        key = (live.published.version, since, areas)
+        key = (live.published.version, since, areas, fresh)
         if key not in self._messages:
-            body = head_of(live, self._clock) | live.published.changes(since, areas)
+            body = head_of(live, self._clock) | live.published.changes(since, areas, fresh)
             text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
             self._messages[key] = f"id: {self.stamp(live)}\nevent: floor\ndata: {text}\n\n"
         return self._messages[key]

@@ -60,10 +60,11 @@ def system_routes(site: Site) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/live")
-    async def live(request: Request, areas: str = "head", since: str = "") -> Response:
-        """Server-sent events with what changes in the areas."""
+    async def live(request: Request, since: str = "") -> Response:
+        """Server-sent events with what changes in each `area` given, and all of each `fresh` one first."""
         last = request.headers.get("last-event-id", since)
-        stream = site.viewers.stream(site.poller.live, site.viewers.since(last), areas.split(","))
+        areas, fresh = (request.query_params.getlist(name) for name in ("area", "fresh"))
+        stream = site.viewers.stream(site.poller.live, site.viewers.since(last), areas, fresh)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     @routes.get("/healthz")

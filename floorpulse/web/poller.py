@@ -14,8 +14,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from floorpulse.clock import now_ms
 from floorpulse.web import queries
 from floorpulse.web.alert_views import AlertView, alert_views
+from floorpulse.web.areas import alerts_area, board_areas, cases_area, head_area
 from floorpulse.web.case_views import case_of_alert, case_rows
-from floorpulse.web.fragments import Published, Render, alerts_area, board_area, cases_area, head_area, publish
+from floorpulse.web.fragments import Published, Render, publish
 from floorpulse.web.held import Held
 from floorpulse.web.queries import MinuteRow, Pulse, SubjectRow, WindowRow
 from floorpulse.web.snapshot import FloorRows, build_board
@@ -173,7 +174,7 @@ class Poller:
         )
         areas = {
             "head": head_area(alerts, held.listed.open_cases),
-            "board": board_area(build_board(rows), is_empty=not kept.subjects),
+            **board_areas(build_board(rows), is_empty=not kept.subjects),
             "alerts": alerts_area(alerts),
             "cases": cases_area(cases, held.listed.cases),
         }

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from floorpulse.clock import now_ms
+from floorpulse.web.areas import AREAS, unfolded
 from floorpulse.web.live import Viewers, head_of
 from floorpulse.web.places import zone_of
 from floorpulse.web.templating import DEFINITIONS, helpers
@@ -60,7 +61,7 @@ class Site:
         """
         live = live or self.poller.live
         zone = zone_of(subject, live.registry, live.pulse.clock_ms or now_ms()).key
-        areas = sorted({"head", page} & {"head", "board", "alerts", "cases"})
+        areas = [*sorted({"head", page} & AREAS), *(unfolded(live.published) if page == "board" else ())]
         base: dict[str, Any] = {
             "page": page,
             "areas": areas,

@@ -8,6 +8,7 @@ from functools import partial
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from floorpulse.web.areas import ROWS, unfolded
 from floorpulse.web.formats import LIVE_NAMES
 from floorpulse.web.fragments import Published
 from schemas.kpis import KPIS, LIVE_KPIS
@@ -44,17 +45,19 @@ def helpers(published: Published) -> dict[str, Callable[..., object]]:
 
 
 def teams_html(published: Published) -> Markup:
-    """The teams with heads and rows in their places."""
-    return Markup("").join(_team(published, id_) for id_ in published.order("teams"))
+    """The teams with their heads in their places, and the rows of those that begin unfolded."""
+    filled = frozenset(unfolded(published))
+    return Markup("").join(_team(published, id_, filled) for id_ in published.order("teams"))
 
 
 def _all(published: Published, container: str) -> Markup:
     return Markup("\n").join(Markup(published.html(id_)) for id_ in published.order(container))
 
 
-def _team(published: Published, id_: str) -> Markup:
+def _team(published: Published, id_: str, filled: frozenset[str]) -> Markup:
     safe = escape(id_)
-    head, rows = f'<div id="head-{safe}"></div>', f'<tbody id="rows-{safe}" data-order></tbody>'
-    filled = rows.replace("></tbody>", f">{_all(published, f'rows-{id_}')}</tbody>")
+    head, rows = f'<div id="head-{safe}"></div>', f'<tbody id="{ROWS}{safe}" data-order></tbody>'
     html = published.html(id_).replace(head, published.html(f"head-{id_}"))
-    return Markup(html.replace(rows, filled))
+    if ROWS + id_ in filled:
+        html = html.replace(rows, rows.replace("></tbody>", f">{_all(published, ROWS + id_)}</tbody>"))
+    return Markup(html)

@@ -18,6 +18,7 @@ from floorpulse.embedded.ports import PortClaims
 from floorpulse.settings import Settings
 from floorpulse.web.actions import case_command
 from floorpulse.web.app import create_web
+from floorpulse.web.areas import MOST_UNFOLDED
 from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
 from schemas.records import open_command
@@ -91,6 +92,29 @@ def test_the_board_changes_by_itself(page: Page, stored_floor: Any) -> None:
     expect(page.locator("[data-agent=a0388]")).to_contain_text("wrap")
     expect(page.locator("#team-briar [data-agent=a0777]")).to_contain_text("ready")
     expect(page.locator("#team-briar summary")).to_contain_text("Team Briar")
+
+
+def test_a_folded_teams_rows_come_when_it_is_opened(page: Page, stored_floor: Any) -> None:
+    """They are not on the page before, follow the floor then, and are there at once after a reload."""
+    for number in range(MOST_UNFOLDED + 1):
+        stored_floor.agent(f"b{number:02}", team="briar")
+    stored_floor.partition()
+    team = page.locator("#team-briar")
+    page.goto("/")
+    expect(team).to_contain_text(f"{MOST_UNFOLDED + 1} agents")
+    expect(team.get_by_test_id("agent")).to_have_count(0)
+
+    team.locator("summary").click()
+    expect(team.get_by_test_id("agent")).to_have_count(MOST_UNFOLDED + 1)
+    stored_floor.agent("b07", "wrap", team="briar")
+    stored_floor.partition()
+    expect(team.locator("[data-agent=b07]")).to_contain_text("wrap")
+
+    page.reload()
+    expect(team.get_by_test_id("agent")).to_have_count(MOST_UNFOLDED + 1)
+    stored_floor.agent("b07", "on_contact", team="briar")
+    stored_floor.partition()
+    expect(team.locator("[data-agent=b07]")).to_contain_text("on contact")
 
 
 def test_an_alert_appears_and_is_acknowledged_on_the_board(

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from floorpulse.web.areas import MOST_TEAMS_UNFOLDED, UNFOLDED, board_areas
 from floorpulse.web.figures import judge, of_sums
-from floorpulse.web.fragments import board_area
 from floorpulse.web.queries import MinuteRow, SubjectRow, WindowRow
 from floorpulse.web.snapshot import Board, FloorRows, build_board, is_current
 from floorpulse.web.trends import waiting_trend
@@ -114,10 +114,27 @@ def test_who_belongs_to_no_team_is_shown_as_such_and_last() -> None:
 
 def test_a_team_may_be_called_none() -> None:
     """Its agents stand beside those of no team, and neither take the place of the others."""
-    area = board_area(board(subjects=[agent("a1", team="none"), agent("a2", team="")]), is_empty=False)
+    areas = board_areas(board(subjects=[agent("a1", team="none"), agent("a2", team="")]), is_empty=False)
 
-    rows = [area.orders[f"rows-{team}"] for team in area.orders["teams"]]
+    rows = [areas[f"rows-{team}"].orders[f"rows-{team}"] for team in areas["board"].orders["teams"]]
     assert rows == [("agent-a1",), ("agent-a2",)]
+
+
+def test_on_a_large_floor_few_teams_begin_unfolded() -> None:
+    """Of 20 teams with 4 agents each, 15 of which need somebody, ten; of one team less than fits, each."""
+    agents = [
+        agent(f"a{n}-{team}", "away", 0, team=f"t{team:02}", reason="break") for team in range(20) for n in range(4)
+    ]
+    floor = {"reason_codes": [{"id": "break", "limit_s": 900}]}
+    calm = [agent(row.id, team=row.team) for row in agents[:20]]
+
+    large = board_areas(board(floor, subjects=[*calm, *agents[20:]]), is_empty=False)
+    small = board_areas(board(floor, subjects=calm), is_empty=False)
+
+    assert [id_ for id_, macro, begins in large["board"].pieces if macro == "team" and begins == UNFOLDED] == [
+        f"team-t{team:02}" for team in range(5, 5 + MOST_TEAMS_UNFOLDED)
+    ]
+    assert {begins for _, macro, begins in small["board"].pieces if macro == "team"} == {UNFOLDED}
 
 
 def test_agents_who_signed_off_are_counted_and_not_listed() -> None:

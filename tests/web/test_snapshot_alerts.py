@@ -124,6 +124,38 @@ def test_only_pieces_whose_view_changed_are_sent() -> None:
     assert second.changes(-1, ["board"])["orders"] == {"box": ["a", "b"]}
 
 
+def test_rows_come_whole_to_who_opens_their_team() -> None:
+    """Whoever follows the board at version 2 and opens a team gets all of that team, and of the board what is new."""
+    areas = {
+        "board": Area((("h", "m", 1),), {}),
+        "rows-t": Area((("a", "m", 1), ("b", "m", 1)), {"rows-t": ("a", "b")}),
+    }
+    first = publish(Published(), areas, lambda macro, id_, view: f"{view}")
+    second = publish(first, areas | {"board": Area((("h", "m", 2),), {})}, lambda macro, id_, view: f"{view}")
+
+    assert second.changes(1, ["board"]) == {"pieces": {"h": "2"}, "orders": {}}
+    assert second.changes(1, ["board", "rows-t"]) == {"pieces": {"h": "2"}, "orders": {}}
+    assert second.changes(1, ["board", "rows-t"], ["rows-t"]) == {
+        "pieces": {"h": "2", "a": "1", "b": "1"},
+        "orders": {"rows-t": ["a", "b"]},
+    }
+
+
+def test_what_nobody_looks_at_is_not_rendered() -> None:
+    """The rows of a folded team cost nothing; what is looked at twice is rendered once."""
+    rendered: list[str] = []
+
+    def render(macro: str, id_: str, view: object) -> str:
+        rendered.append(id_)
+        return id_
+
+    published = publish(Published(), {"board": Area((("a", "m", 1), ("b", "m", 1)), {})}, render)
+    published.html("b")
+    published.html("b")
+
+    assert rendered == ["b"]
+
+
 def test_the_days_of_a_plot_end_with_the_floors_day() -> None:
     """Days to come have no values."""
     frame = frame_of(row(window="14d"), {}, REGISTRY, NOW)

@@ -9,6 +9,7 @@ const SILENT_MS = 8000;
 let heardAt = performance.now();
 let lostSince = 0;
 let source = null;
+let followed = new Set(JSON.parse(body.dataset.areas));
 let stamp = body.dataset.stamp;
 let saidAt = 0;
 let alertsBefore = null;
@@ -25,8 +26,20 @@ showHead(JSON.parse(body.dataset.head));
 connect();
 setInterval(checkSilence, 1000);
 
+// What this page follows: the areas of its tab, and the rows of the teams that are open.
+function watched() {
+  const open = [...document.querySelectorAll("details.team[open]")].map((team) => `rows-${team.id}`);
+  return [...JSON.parse(body.dataset.areas).filter((area) => !area.startsWith("rows-")), ...open];
+}
+
 function connect() {
-  source = new EventSource(`/live?areas=${encodeURIComponent(body.dataset.areas)}&since=${encodeURIComponent(stamp)}`);
+  const areas = watched();
+  const asked = new URLSearchParams({ since: stamp });
+  for (const area of areas) asked.append("area", area);
+  for (const area of areas) if (!followed.has(area)) asked.append("fresh", area);
+  followed = new Set(areas);
+  source?.close();
+  source = new EventSource(`/live?${asked}`);
   source.addEventListener("floor", (event) => {
     heardAt = performance.now();
     lostSince = 0;
@@ -36,10 +49,16 @@ function connect() {
     showHead(floor);
     apply(floor);
     restoreFolds();
+    followOpened();
     filter();
     retime();
     follow(floor);
   });
+}
+
+// A team that was folded has no rows here yet.
+function followOpened() {
+  if (watched().some((area) => !followed.has(area))) connect();
 }
 
 // A closed connection is opened again by the browser; one that hangs silently is not.
@@ -143,6 +162,7 @@ function restoreFolds() {
     const kept = localStorage.getItem(`fold:${team.dataset.fold}`);
     if (kept) team.open = kept === "open";
     team.dataset.known = "";
+    team.addEventListener("toggle", followOpened);
     team.querySelector("summary").addEventListener("click", () => {
       localStorage.setItem(`fold:${team.dataset.fold}`, team.open ? "closed" : "open");
     });
