@@ -127,5 +127,6 @@ def _refused(request: Request, names: frozenset[str]) -> Response | None:
 def _label(request: Request) -> str:
     """The kind of page: a label for each id would never end."""
     first = request.url.path.split("/")[1]
-    known = {"", "alerts", "cases", "data-quality", "dead-letters", "viewer", "live", "healthz", "readyz", "metrics"}
+    pages = {"", "alerts", "cases", "data-quality", "dead-letters", "viewer"}
+    known = pages | {"find", "live", "healthz", "readyz", "metrics"}
     return (first or "board") if first in known else "other"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from floorpulse.web.alert_views import AlertView
 from floorpulse.web.case_views import CaseRow
 from floorpulse.web.fragments import Area, Piece, Published
-from floorpulse.web.snapshot import Board, Team
+from floorpulse.web.snapshot import AgentView, Board, Team, TeamHead
 
 AREAS = frozenset({"head", "board", "alerts", "cases"})
 ROWS = "rows-"
@@ -22,6 +23,17 @@ MOST_UNFOLDED = 60
 """On a floor with more agents than this the calm teams begin folded."""
 MOST_TEAMS_UNFOLDED = 10
 """On such a floor no more teams than these begin unfolded, however many need somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An agent of the board, with the piece of the team in which the row stands."""
+
+    id: str
+    name: str
+    state: str
+    team: str
+    team_name: str
 
 
 def is_area(name: str) -> bool:
@@ -66,6 +78,26 @@ def _board_area(board: Board, *, is_empty: bool, is_large: bool) -> Area:
         id_ = _team_id(team)
         pieces += [(id_, "team", FOLDED if is_large and calm else UNFOLDED), (f"head-{id_}", "team_head", team.head)]
     return Area(tuple(pieces), orders)
+
+
+def find_agents(published: Published, text: str, most: int) -> list[Found]:
+    """The listed agents whose id or name holds a text, those whose id or name begins with it first."""
+    wanted = text.strip().casefold()
+    found = [one for one in _listed(published) if any(wanted in words for words in _words(one))]
+    found.sort(key=lambda one: (not any(words.startswith(wanted) for words in _words(one)), one.id))
+    return found[:most]
+
+
+def _words(found: Found) -> tuple[str, str]:
+    return found.id.casefold(), found.name.casefold()
+
+
+def _listed(published: Published) -> Iterator[Found]:
+    for team in published.order("teams"):
+        head = published.view(f"head-{team}")
+        for agent in published.views(ROWS + team):
+            if isinstance(agent, AgentView) and isinstance(head, TeamHead):
+                yield Found(agent.id, agent.name, agent.words, team, head.name)
 
 
 def _team_id(team: Team) -> str:

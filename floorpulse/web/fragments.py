@@ -54,6 +54,10 @@ class Published:
         """What a piece shows; None for an unknown one."""
         return next((kept[piece].view for kept in self.pieces.values() if piece in kept), None)
 
+    def views(self, area: str) -> list[object]:
+        """What the pieces of an area show; empty for an unknown one."""
+        return [kept.view for kept in self.pieces.get(area, {}).values()]
+
     def changes(self, since: int, areas: Iterable[str], fresh: Collection[str] = ()) -> dict[str, Any]:
         """What changed after a version in some areas, and all of the `fresh` ones: pieces and whole orders."""
         wanted = [(area, -1 if area in fresh else since) for area in areas if area in self.pieces]

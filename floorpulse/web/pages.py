@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 
 from floorpulse.clock import now_ms
 from floorpulse.web import queries
+from floorpulse.web.areas import Found, find_agents
 from floorpulse.web.details import alert_page, case_page
 from floorpulse.web.places import site_of_floor
 from floorpulse.web.site import Site, viewer_of
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 READY_WITHIN_MS = 20_000
+MOST_FOUND = 12
+"""Whoever gets so many types another letter."""
 
 
 def page_routes(site: Site) -> APIRouter:
@@ -66,6 +69,11 @@ def system_routes(site: Site) -> APIRouter:
         areas, fresh = (request.query_params.getlist(name) for name in ("area", "fresh"))
         stream = site.viewers.stream(site.poller.live, site.viewers.since(last), areas, fresh)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    @routes.get("/find")
+    def find(text: Annotated[str, Query(min_length=1, max_length=200)]) -> list[Found]:
+        """The agents on the board whose id or name holds a text."""
+        return find_agents(site.poller.live.published, text, MOST_FOUND)
 
     @routes.get("/healthz")
     async def healthz() -> Response:

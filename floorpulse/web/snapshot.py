@@ -243,7 +243,7 @@ def _team(floor: _Floor, id_: str, rows: Sequence[SubjectRow]) -> Team:
     subject = f"team:{id_}"
     head = TeamHead(
         id=id_,
-        name=(f"Team {team.name or id_}" if team else f"Team {id_}") if id_ else "No team",
+        name=_team_name(id_, team.name if team else ""),
         lead=team.lead if team else "",
         agents=len(on_shift),
         signed_off=len(rows) - len(on_shift),
@@ -253,6 +253,13 @@ def _team(floor: _Floor, id_: str, rows: Sequence[SubjectRow]) -> Team:
         needs=sum(1 for agent in agents if agent.status in {"act", "watch"}) + (subject in floor.firing),
     )
     return Team(head, tuple(agents))
+
+
+def _team_name(id_: str, name: str) -> str:
+    if not id_:
+        return "No team"
+    called = name or id_
+    return called if called.casefold().startswith("team") else f"Team {called}"
 
 
 def _is_here(floor: _Floor, row: SubjectRow) -> bool:

@@ -117,6 +117,28 @@ def test_a_folded_teams_rows_come_when_it_is_opened(page: Page, stored_floor: An
     expect(team.locator("[data-agent=b07]")).to_contain_text("on contact")
 
 
+def test_an_agent_is_found_in_a_folded_team(page: Page, stored_floor: Any) -> None:
+    """The key, a part of the id, Enter: the team is opened and the row has the focus. Nobody is found by nonsense."""
+    for number in range(MOST_UNFOLDED + 1):
+        stored_floor.agent(f"b{number:02}", team="briar")
+    stored_floor.partition()
+    page.goto("/")
+    expect(page.locator("#team-briar")).to_contain_text(f"{MOST_UNFOLDED + 1} agents")
+
+    page.keyboard.press("/")
+    page.keyboard.type("nobody")
+    expect(page.locator("#found")).to_contain_text("Nobody like that")
+    page.get_by_label("Find an agent").fill("B31")
+    expect(page.locator("#found button")).to_have_text("b31Team Briar, ready")
+    page.keyboard.press("Enter")
+
+    row = page.locator("#team-briar [data-agent=b31]")
+    expect(row).to_have_class("current")
+    expect(row).to_be_in_viewport()
+    expect(row.locator("button").first).to_be_focused()
+    expect(page.locator("#found")).to_be_hidden()
+
+
 def test_an_alert_appears_and_is_acknowledged_on_the_board(
     page: Page, stored_floor: Any, fired: Callable[..., Transition]
 ) -> None:

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from floorpulse.web.areas import MOST_TEAMS_UNFOLDED, UNFOLDED, board_areas
+from floorpulse.web.areas import MOST_TEAMS_UNFOLDED, UNFOLDED, Found, board_areas, find_agents
 from floorpulse.web.figures import judge, of_sums
+from floorpulse.web.fragments import Published, publish
 from floorpulse.web.queries import MinuteRow, SubjectRow, WindowRow
 from floorpulse.web.snapshot import Board, FloorRows, build_board, is_current
 from floorpulse.web.trends import waiting_trend
@@ -112,6 +113,16 @@ def test_who_belongs_to_no_team_is_shown_as_such_and_last() -> None:
     assert [team.head.name for team in found.teams] == ["Team zinnia", "No team"]
 
 
+@pytest.mark.parametrize(
+    ("id_", "name", "shown"), [("x", "Briar", "Team Briar"), ("x", "Team 6", "Team 6"), ("x", "", "Team x")]
+)
+def test_a_team_is_called_team_once(id_: str, name: str, shown: str) -> None:
+    """Also where its name says so itself."""
+    found = board({"teams": [{"id": id_, "name": name}]}, subjects=[agent("a1", team=id_)])
+
+    assert [team.head.name for team in found.teams] == [shown]
+
+
 def test_a_team_may_be_called_none() -> None:
     """Its agents stand beside those of no team, and neither take the place of the others."""
     areas = board_areas(board(subjects=[agent("a1", team="none"), agent("a2", team="")]), is_empty=False)
@@ -135,6 +146,24 @@ def test_on_a_large_floor_few_teams_begin_unfolded() -> None:
         f"team-t{team:02}" for team in range(5, 5 + MOST_TEAMS_UNFOLDED)
     ]
     assert {begins for _, macro, begins in small["board"].pieces if macro == "team"} == {UNFOLDED}
+
+
+def test_an_agent_is_found_by_a_part_of_id_or_name() -> None:
+    """Who begins with the text comes first; case does not count; nobody is found who is not listed."""
+    people = [{"id": "a1", "name": "Zoe Bauer"}, {"id": "b7", "name": "Ana Loe"}, {"id": "c3", "name": "Loe"}]
+    floor = {"teams": [{"id": "briar", "name": "Briar"}], "people": people}
+    agents = [agent("a1"), agent("b7", team="briar"), agent("c3", "on_contact"), agent("loe9", "offline")]
+    areas = board_areas(board(floor, subjects=agents), is_empty=False)
+    published = publish(Published(), areas, lambda macro, id_, view: "")
+
+    found = find_agents(published, " lOE ", 5)
+
+    assert found == [
+        Found("c3", "Loe", "on contact", "team-aster", "Team aster"),
+        Found("b7", "Ana Loe", "ready", "team-briar", "Team Briar"),
+    ]
+    assert [one.id for one in find_agents(published, "z", 5)] == ["a1"]
+    assert len(find_agents(published, "o", 2)) == 2
 
 
 def test_agents_who_signed_off_are_counted_and_not_listed() -> None:

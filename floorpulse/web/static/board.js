@@ -3,6 +3,7 @@ import { startTimes, setHead, retime } from "./times.js";
 import { apply, whenQuiet } from "./pieces.js";
 import { startDefinitions } from "./definitions.js";
 import { startKeys } from "./keys.js";
+import { startFind } from "./find.js";
 
 const body = document.body;
 const SILENT_MS = 8000;
@@ -22,6 +23,7 @@ restoreFolds();
 startTheme();
 startForms();
 startSearch();
+startFind();
 showHead(JSON.parse(body.dataset.head));
 connect();
 setInterval(checkSilence, 1000);

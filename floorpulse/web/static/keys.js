@@ -8,7 +8,7 @@ export function startKeys() {
     }
     const act = { j: () => move(1), k: () => move(-1), o: open, a: () => step("acknowledge"), s: () => step("snooze") }[event.key];
     if (act) act();
-    else if (event.key === "/" && document.getElementById("search")) document.getElementById("search").focus();
+    else if (event.key === "/") document.querySelector("#search, #find")?.focus();
     else if (event.key === "?") document.getElementById("keys").showModal();
     else return;
     event.preventDefault();
