@@ -31,6 +31,7 @@ NOUNS = {
     "rules": ("rules",),
     "rules_apply": ("rules",),
     "records": ("cases", "alerts"),
+    "audit": ("audit",),
     "topics": ("topics",),
     "schema": ("schema",),
     "worker": ("worker", "topology"),

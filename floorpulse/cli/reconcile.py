@@ -58,7 +58,7 @@ def _compare(client: Client, settings: Settings) -> Reconciled:
     from sinks.reconcile import reconcile as compare
 
     errors = Console(stderr=True)
-    with Progress(console=errors, transient=True) as bar:
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("subjects", total=None)
 
         def progress(done: int, total: int) -> None:

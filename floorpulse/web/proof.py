@@ -92,11 +92,11 @@ class Proof:
         return found
 
     def _broken_chains(self, client: Client) -> int:
-        rows = client.query("SELECT DISTINCT stream FROM record_events ORDER BY stream").result_rows
-        there = {str(stream) for (stream,) in rows}
-        streams = self._next("streams", sorted(there), STREAMS)
-        entries = ClickHouseLedgerStore(client).load(streams)
-        broken = self._vanished(there)
+        store = ClickHouseLedgerStore(client)
+        there = store.streams()
+        streams = self._next("streams", there, STREAMS)
+        entries = store.load(streams)
+        broken = self._vanished(frozenset(there))
         for stream in (stream for stream in streams if entries[stream]):  # one that went meanwhile is told of next time
             at = broken_at(entries[stream]) or lost_after(entries[stream], self._heads.get(stream, _NO_HEAD))
             if at is None:

@@ -17,6 +17,9 @@ Place = tuple[str, int]
 class LedgerStore(Protocol):
     """Keeps the entries of streams; only the owner of a stream writes to it."""
 
+    def streams(self) -> list[str]:
+        """The names of all streams, in order. Unavailable: the store is away."""
+
     def load(self, streams: Collection[str]) -> dict[str, list[RecordEvent]]:
         """The entries of each stream in order; an unknown stream has none. Unavailable: the store is away."""
 

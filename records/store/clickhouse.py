@@ -34,6 +34,12 @@ class ClickHouseLedgerStore:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    def streams(self) -> list[str]:
+        """See `LedgerStore`."""
+        with unavailable():
+            rows = self._client.query("SELECT DISTINCT stream FROM record_events ORDER BY stream").result_rows
+        return [str(stream) for (stream,) in rows]
+
     def load(self, streams: Collection[str]) -> dict[str, list[RecordEvent]]:
         """See `LedgerStore`."""
         found: dict[str, list[RecordEvent]] = {stream: [] for stream in streams}

@@ -14,6 +14,10 @@ class MemoryLedgerStore:
     def __init__(self) -> None:
         self._streams: dict[str, dict[int, RecordEvent]] = {}
 
+    def streams(self) -> list[str]:
+        """See `LedgerStore`."""
+        return sorted(self._streams)
+
     def load(self, streams: Collection[str]) -> dict[str, list[RecordEvent]]:
         """See `LedgerStore`."""
         return {stream: [entry for _, entry in sorted(self._streams.get(stream, {}).items())] for stream in streams}

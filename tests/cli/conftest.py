@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from floorpulse.cli import (
+    audit,
     data_quality,
     dead_letters,
     drain,
@@ -42,6 +43,7 @@ class Ended:
 
 Run = Callable[..., Ended]
 COMMANDS = (
+    audit,
     data_quality,
     dead_letters,
     drain,
