@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, print_csv, print_json, print_table
+from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, Viewer, print_csv, print_json, print_table
 from schemas.errors import InputError
 from schemas.telemetry import DEAD_REASONS
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, iso, to_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
     from clickhouse_connect.driver.client import Client
@@ -75,15 +76,21 @@ def list_letters(  # noqa: PLR0913, PLR0917  one argument is one option of the c
         typer.echo(f"{count} {why} of {name}, {left} not sent again, the newest of {iso(newest)}", err=True)
 
 
-def show_letter(place: Place, output: FormatOption = Format.TABLE, data: Data = NO_DATA) -> None:
-    """Show one dead letter whole: where it came from, what was expected, its bytes."""
+def show_letter(place: Place, viewer: Viewer = "", output: FormatOption = Format.TABLE, data: Data = NO_DATA) -> None:
+    """
+    Show one dead letter whole: where it came from, what was expected, its bytes.
+
+    A look at one that tells of an agent is noted in `access_log`.
+    """
     from floorpulse.clock import now_ms
     from floorpulse.redrive import refusal
     from sinks.letters import LetterQuery, find_letters
 
-    found = find_letters(_floor(data)[0], LetterQuery(place=place))
+    client = _floor(data)[0]
+    found = find_letters(client, LetterQuery(place=place))
     if not found:
         raise InputError(f"{place}: no such dead letter: expected a place such as floor.events:3:41, as `list` shows")
+    _note_looks(client, found, viewer, place)
     shown = [_whole(letter, refusal(letter, now_ms())) for letter in found]
     if output is Format.JSON:
         print_json(shown)
@@ -94,6 +101,16 @@ def show_letter(place: Place, output: FormatOption = Format.TABLE, data: Data = 
     for letter in shown:
         width = max(map(len, letter))
         typer.echo("\n".join(f"{name:{width}}  {value}" for name, value in letter.items()))
+
+
+def _note_looks(client: Client, letters: Iterable[StoredLetter], viewer: str, place: str) -> None:
+    from floorpulse.access import login_name, note_look, subject_of
+    from floorpulse.clock import now_ms
+    from sinks.registry import load_registry
+
+    registry = load_registry(client)
+    for subject in sorted({subject_of(letter, registry) for letter in letters} - {""}):
+        note_look(client, viewer or login_name(), subject, "dead_letter", place, now_ms())
 
 
 def redrive(  # noqa: PLR0913, PLR0917  one argument is one option of the command line

@@ -15,6 +15,7 @@ import typer
 from floorpulse.plain_text import as_text
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder of the floor.")]
+Viewer = Annotated[str, typer.Option("--as", help="Work id of the person who looks; else the name of the login.")]
 NO_DATA = Path(".floorpulse")
 _WIDE = 400
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from floorpulse.cli.exits import guarded
+from floorpulse.cli.output import Viewer
 from schemas.errors import InputError, Refused
 
 if TYPE_CHECKING:
@@ -107,9 +108,14 @@ def list_cases(
     _print_rows(rows, output, ("id", "kind", "subject", "kpi", "state", "owner", "due", "alerts", "opened_at"))
 
 
-def show_case(record: Id, output: Format = ListFormat.TABLE, data: Data = HERE) -> None:
-    """Show a case: what opened it, its plan, and who did what."""
-    found = _case(_client(data), record)
+def show_case(record: Id, viewer: Viewer = "", output: Format = ListFormat.TABLE, data: Data = HERE) -> None:
+    """Show a case: what opened it, its plan, and who did what; the look is noted in `access_log`."""
+    from floorpulse.access import login_name, note_look
+    from floorpulse.clock import now_ms
+
+    client = _client(data)
+    found = _case(client, record)
+    note_look(client, viewer or login_name(), found.case.stream, "case", record, now_ms())
     if output is ListFormat.JSON:
         entries = [entry.model_dump(mode="json") for entry in found.entries]
         typer.echo(json.dumps({**asdict(found.case), "entries": entries}, indent=2))

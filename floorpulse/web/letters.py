@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
-from pydantic_core import from_json
 
+from floorpulse.access import note_look, subject_of
 from floorpulse.clock import now_ms
 from floorpulse.redrive import refusal
-from floorpulse.web import queries
 from floorpulse.web.pages import not_found
 from floorpulse.web.site import Site, viewer_of
 from schemas.telemetry import DEAD_REASON_MEANINGS
 from sinks.letters import LetterQuery, StoredLetter, count_letters, find_letters
 
-if TYPE_CHECKING:
-    from schemas.registry import Registry
-
 SHOWN = 50
-AGENT = "agent:"
 _LONGEST_VALUE = 4_000
 
 
@@ -51,27 +46,13 @@ def letter_routes(site: Site) -> APIRouter:
             found = find_letters(client, LetterQuery(place=place))
             registry = site.poller.live.registry
             for subject in sorted({subject_of(one, registry) for one in found} - {""}):
-                queries.log_access(client, viewer_of(request), subject, "dead_letter", place, now)
+                note_look(client, viewer_of(request), subject, "dead_letter", place, now)
         if not found:
             return not_found(site, request, "dead letter", place)
         context = {"letters": [_shown(one, now) for one in found], "meanings": DEAD_REASON_MEANINGS}
         return site.page(request, "dead_letter.html", "data-quality", context)
 
     return routes
-
-
-def subject_of(letter: StoredLetter, registry: Registry) -> str:
-    """The agent that a letter tells of, by its key or by the event in it; `''` where it names none."""
-    if letter.key.startswith(AGENT):
-        return letter.key
-    try:
-        event = from_json(letter.value)
-    except ValueError:
-        return ""
-    agent, source = (event.get(field) if isinstance(event, dict) else None for field in ("agent", "source"))
-    if not isinstance(agent, str) or not agent:
-        return ""
-    return AGENT + registry.resolve(source if isinstance(source, str) else letter.source, agent, letter.at_ms)
 
 
 def _shown(letter: StoredLetter, now: int) -> dict[str, Any]:

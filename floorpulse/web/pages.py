@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 
+from floorpulse.access import note_look
 from floorpulse.clock import now_ms
-from floorpulse.web import queries
 from floorpulse.web.areas import Found, find_agents
 from floorpulse.web.details import alert_page, case_page
 from floorpulse.web.places import site_of_floor
@@ -105,7 +105,7 @@ def show_alert(
         if context is None:
             return not_found(site, request, "alert", alert)
         if context["subject"].startswith("agent:"):
-            queries.log_access(client, viewer_of(request), context["subject"], "alert", alert, now_ms())
+            note_look(client, viewer_of(request), context["subject"], "alert", alert, now_ms())
     merged, subject = _merged(context, extra), context["subject"]
     return site.page(request, "alerts.html", "alerts", merged, status, live=live, subject=subject)
 
@@ -119,7 +119,7 @@ def show_case(
         context = case_page(client, live, case, now_ms())
         if context is None:
             return not_found(site, request, "case", case)
-        queries.log_access(client, viewer_of(request), context["subject"], "case", case, now_ms())
+        note_look(client, viewer_of(request), context["subject"], "case", case, now_ms())
     merged, subject = _merged(context, extra), context["subject"]
     return site.page(request, "cases.html", "cases", merged, status, live=live, subject=subject)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from floorpulse.web.instants import in_ms, ms_of, sql_instant
+from floorpulse.web.instants import in_ms, ms_of
 from schemas.kpis import Kpi
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from sinks.group_sql import summing
@@ -184,21 +184,6 @@ def known_ids(client: Client, kind: str) -> list[str]:
         "SELECT subject FROM subjects FINAL WHERE hop = 1 AND kind = {kind:String}", parameters={"kind": kind}
     ).result_rows
     return [row[0].partition(":")[2] for row in rows]
-
-
-def log_access(client: Client, viewer: str, subject: str, page: str, detail: str, at_ms: int) -> None:
-    """Keep that somebody looked at the record of a person."""
-    client.command(
-        "INSERT INTO access_log (at, viewer, subject, page, detail) VALUES"
-        " ({at:DateTime64(3)}, {viewer:String}, {subject:String}, {page:String}, {detail:String})",
-        parameters={
-            "at": sql_instant(at_ms),
-            "viewer": viewer,
-            "subject": subject,
-            "page": page,
-            "detail": detail,
-        },
-    )
 
 
 def _columns_of(kpi: Kpi, owner: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -161,6 +162,19 @@ def test_a_letter_is_shown_whole(bury: Bury, run_there: Run) -> None:
     assert shown[0]["redrive"] == "it can be sent again"
     assert shown[1]["hex"] == "ff00"
     assert shown[1]["redrive"].startswith("still invalid: ")
+
+
+def test_a_look_at_a_letter_of_an_agent_is_noted(bury: Bury, run_there: Run, prepared: Settings) -> None:
+    """Not at one of a queue."""
+    bury(1)
+    bury(2, key="agent:a1")
+
+    codes = [run_there("dead-letters", "show", f"{EVENTS}:1:{offset}", "--as", "l01").code for offset in (1, 2)]
+
+    assert codes == [0, 0]
+    with closing(clickhouse_client(prepared)) as client:
+        looks = client.query("SELECT viewer, subject, page, detail FROM access_log WHERE viewer = 'l01'").result_rows
+    assert looks == [("l01", "agent:a1", "dead_letter", f"{EVENTS}:1:2")]
 
 
 def _show(run: Run, offset: int) -> Ended:

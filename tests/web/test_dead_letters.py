@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from floorpulse.access import subject_of
 from floorpulse.settings import Settings
 from floorpulse.web.app import create_web
-from floorpulse.web.letters import subject_of
 from floorpulse.wiring import clickhouse_client
 from schemas.registry import Alias, Floor, Person, Registry, Site
 from schemas.times import from_ms
