@@ -107,13 +107,7 @@ class Poller:
             if self._client is None:
                 self._client = self._client_factory()
             self.live = self._read(self._client)
-        except (ClickHouseError, FloorpulseError, OSError) as error:
-            self._note_failure(error)
-        except Exception as error:
-            # an answer that broke off half-way can bring out anything: it must not end the reading of all later ones
-            log = structlog.get_logger(__name__)
-            if not self.live.failing_since_ms:
-                log.exception("query_failed", what="board", error_type=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  half an answer can bring out anything, and later ones must be read
             self._note_failure(error)
         self._metrics.poll_seconds.observe(time.monotonic() - started_s)
         for listener in self._listeners:
@@ -130,7 +124,9 @@ class Poller:
         self._client = None
         if not self.live.failing_since_ms:
             reason = " ".join(str(error).split())[:300]
-            structlog.get_logger(__name__).warning("query_failed", what="board", reason=reason)
+            log = structlog.get_logger(__name__)
+            expected = isinstance(error, ClickHouseError | FloorpulseError | OSError)
+            (log.warning if expected else log.exception)("query_failed", what="board", reason=reason)
         self.live = replace(self.live, failing_since_ms=self.live.failing_since_ms or now_ms())
 
     def _read(self, client: Client) -> Live:
