@@ -177,7 +177,7 @@ class Floor:
         if isinstance(message, list):
             groups.apply(record.offset, message)
         else:
-            groups.revise(record.offset, await self._revision(message, groups))
+            groups.revise(record.offset, await self._patient_revision(message, groups))
 
     async def tick_forever(self) -> None:
         """Under the wall clock, tell silent partitions that time goes on: at once where something is due by now."""
@@ -288,6 +288,15 @@ class Floor:
         revision: Revision = await self._blocking(self._storage.revision, registry, rules)
         structlog.get_logger(__name__).info("revision_loaded", registry=registry, rules=rules)
         return revision
+
+    async def _patient_revision(self, record: RegistryChanged | RulesApplied, groups: GroupEngine) -> Revision:
+        """The same, asked until ClickHouse answers: nothing else of the topic can be done before."""
+        while True:
+            try:
+                return await self._revision(record, groups)
+            except Unavailable as error:
+                structlog.get_logger(__name__).warning("flush_retried", error=str(error), delay_s=LOOKUP_RETRY_S)
+                await asyncio.sleep(LOOKUP_RETRY_S)
 
     async def _blocking(self, call: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._reads, call, *args)
