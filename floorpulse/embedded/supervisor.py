@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,7 +48,7 @@ class Supervisor:
         self._prepared = False
         self._tries = 0
         self._told: list[PartStatus] = []
-        self._stop = threading.Event()
+        self._is_stopping = False
 
     def __enter__(self) -> Supervisor:
         return self
@@ -61,8 +60,12 @@ class Supervisor:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def request_stop(self) -> None:
-        """Let `run` return; may be called by a signal handler or another thread."""
-        self._stop.set()
+        """
+        Let `run` return; may be called by a signal handler or another thread.
+
+        It takes no lock, and `run` waits on none: a handler that interrupts whoever holds it would wait for ever.
+        """
+        self._is_stopping = True
 
     def run(self) -> None:
         """
@@ -70,9 +73,9 @@ class Supervisor:
 
         What `prepare` raises goes through. ConfigError: a base part does not start.
         """
-        while not self._stop.is_set():
+        while not self._is_stopping:
             self.tick(time.monotonic())
-            self._stop.wait(TICK_S)
+            time.sleep(TICK_S)
 
     def tick(self, now: float) -> None:
         """One round over all parts; `now` in seconds of a monotonic clock."""

@@ -176,6 +176,26 @@ def test_a_part_that_cannot_start_is_shown_as_restarting(tmp_path: Path, wait_un
     assert last_line(tmp_path / "web.log") == "no such command"
 
 
+def test_a_signal_ends_the_floor_whenever_it_comes(tmp_path: Path) -> None:
+    """Also between two instructions of the wait for the next round."""
+    code = """
+import signal, sys
+from pathlib import Path
+from floorpulse.embedded import supervisor
+supervisor.TICK_S = 0.00001
+for number in range(200):
+    floor = supervisor.Supervisor([], lambda: None, [], logs=Path(sys.argv[1]), changed=lambda parts: None)
+    signal.signal(signal.SIGALRM, lambda *_: floor.request_stop())
+    signal.setitimer(signal.ITIMER_REAL, 0.005 + number / 100_000)
+    with floor:
+        floor.run()
+"""
+
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=20, check=False)
+
+    assert ended.returncode == 0
+
+
 def test_a_floor_without_its_base_ends(tmp_path: Path) -> None:
     """When the store cannot start at all, the floor ends with the store's own last words."""
     broken = replace(part("store", "import sys; sys.exit('the disk is full')"), ready=lambda: False)
