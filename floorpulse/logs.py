@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
 _TELL_BY_RAISING = ("clickhouse_connect", "urllib3.connectionpool")
 """Libraries that warn of what they raise as well: it is told once, by whoever asked."""
+
+
+class Lossy:
+    """A stream that loses lines while its disk is full: what they tell of must not end for them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to a stream."""
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write, or not."""
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush, or not."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def set_up_logs(form: Literal["auto", "console", "json"]) -> None:
@@ -23,7 +42,7 @@ def set_up_logs(form: Literal["auto", "console", "json"]) -> None:
     renderer: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Lossy(sys.stderr))),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )

@@ -20,6 +20,7 @@ from aiohttp import BasicAuth, web
 from floorpulse.embedded import gate
 from floorpulse.embedded.engine import Answer, Engine, EngineError
 from floorpulse.embedded.statements import Statement, read_statement
+from floorpulse.logs import set_up_logs
 from floorpulse.settings import TOKEN_FILE
 from schemas.errors import ConfigError, FloorpulseError, InputError
 
@@ -166,6 +167,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
+    set_up_logs("auto")
     try:
         serve(options.data, options.port)
     except FloorpulseError as error:
