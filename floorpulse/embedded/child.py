@@ -88,23 +88,32 @@ class Child:
 
     def _start(self, now: float) -> None:
         self._turn_log()
+        self._started = now
+        try:
+            self._process = self._launched()
+        except OSError:  # no room, no memory, too many processes: there may be some soon
+            self._died(now)
+            return
+        self.state, self._answer = PartState.STARTING, None
+        self._ask_at = now + self.part.settle_s
+
+    def _launched(self) -> subprocess.Popen[bytes]:
         launcher = [sys.executable, "-I", "-S", str(Path(launch.__file__)), str(os.getpid())]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [*launcher, *self.part.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops the parts in their order
             )
-        self.state, self._started, self._answer = PartState.STARTING, now, None
-        self._ask_at = now + self.part.settle_s
 
     def _turn_log(self) -> None:
         """Keep a log that is too large as the one before; the part goes on writing to the same file, at its end."""
-        if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
-            shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
-            os.truncate(self.log, 0)
+        with suppress(OSError):  # no room for it now: a log is no reason to end a floor
+            if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+                os.truncate(self.log, 0)
 
     def _died(self, now: float) -> None:
         self._process, self.state = None, PartState.RESTARTING

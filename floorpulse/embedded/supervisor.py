@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -26,8 +27,8 @@ class Supervisor:
     """
     Runs `base` parts, then `prepare`, then the `product` parts, and restarts whichever dies.
 
-    `changed` is told the state of all parts at each change. Parts are started on the thread that calls `run`, as
-    the kernel ties their end to that thread.
+    `changed` is told the state of all parts at each change, and again where it found no room on the disk. Parts are
+    started on the thread that calls `run`, as the kernel ties their end to that thread.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Supervisor:
         self._prepared = False
         self._tries = 0
         self._told: list[PartStatus] = []
+        self._deaths: dict[str, int] = {}
         self._is_stopping = False
 
     def __enter__(self) -> Supervisor:
@@ -118,14 +120,15 @@ class Supervisor:
     def _tell(self) -> None:
         states = [child.status() for child in self._all]
         if states != self._told:
-            self._log_deaths()
-            self._told = states
-            self._changed(states)
+            with suppress(OSError):  # the parts go on while the disk is full; the next round tells it again
+                self._log_deaths()
+                self._changed(states)
+                self._told = states
 
     def _log_deaths(self) -> None:
-        before = {status.name: status.restarts for status in self._told}
         for child in self._all:
-            if child.restarts > before.get(child.part.name, 0):
+            if child.restarts > self._deaths.get(child.part.name, 0):
+                self._deaths[child.part.name] = child.restarts
                 structlog.get_logger(__name__).warning(
                     "part_ended", part=child.part.name, deaths=child.restarts, last_line=last_line(child.log)
                 )

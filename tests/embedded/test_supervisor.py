@@ -176,6 +176,37 @@ def test_a_part_that_cannot_start_is_shown_as_restarting(tmp_path: Path, wait_un
     assert last_line(tmp_path / "web.log") == "no such command"
 
 
+def test_a_full_disk_does_not_end_a_floor(tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run file is written when there is room again, and a log that cannot be turned stays as it is."""
+    monkeypatch.setattr(child, "LARGEST_LOG", 100)
+    monkeypatch.setattr(child, "LOOK_EVERY_S", 0.0)
+    log, fresh = tmp_path / "worker.log", tmp_path / ".run.json.new"
+    with floor_of(tmp_path, [part("worker")], []) as floor:
+        wait_until(floor.is_ready)
+        log.with_suffix(".log.1").symlink_to("/dev/full")
+        fresh.symlink_to("/dev/full")
+        log.write_bytes(b"x" * 1_000)
+        os.kill(floor.tick()["worker"].pid or 0, signal.SIGKILL)
+
+        wait_until(lambda: floor.tick() and floor.supervisor._base[0].restarts == 1)
+        assert floor.tick()["worker"].restarts == 0
+
+        fresh.unlink()
+        wait_until(lambda: floor.tick()["worker"].restarts == 1)
+
+    assert log.stat().st_size == 1_000
+
+
+def test_a_part_that_cannot_be_launched_is_tried_again(tmp_path: Path, wait_until: Wait) -> None:
+    """No room for its log, no memory, too many processes: there may be some soon, and the others go on."""
+    (tmp_path / "web.log").symlink_to(tmp_path / "away" / "web.log")
+    with floor_of(tmp_path, [part("kafka")], [part("web")]) as floor:
+        wait_until(lambda: floor.tick()["web"].restarts == 1)
+        (tmp_path / "away").mkdir()
+
+        wait_until(floor.is_ready)
+
+
 def test_a_signal_ends_the_floor_whenever_it_comes(tmp_path: Path) -> None:
     """Also between two instructions of the wait for the next round."""
     code = """
