@@ -92,6 +92,7 @@ class Floor:
     def _give_up(self, tp: TP) -> None:
         self.hops.drop(tp)
         self.flusher.forget(tp)
+        self._metrics.given_up(tp.topic, tp.partition)
 
     async def starts_of(self, places: Places) -> dict[TP, int]:
         """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from schemas.topics import EVENTS
+
 
 class WorkerMetrics:
     """Metric objects on one registry."""
@@ -48,6 +50,13 @@ class WorkerMetrics:
         self.paused = Gauge(
             "floorpulse_paused", "1 while consumption is paused, as the buffer is full.", registry=registry
         )
+
+    def given_up(self, topic: str, partition: int) -> None:
+        """A partition is somebody else's now: where it stood here would be told as where it stands."""
+        self.boundary.remove(topic, str(partition))
+        if topic == EVENTS:
+            for gauge in (self.waiting, self.clock, self.dead, self.duplicates):
+                gauge.remove(str(partition))
 
     def flushed(self, rows: int, seconds: float) -> None:
         """A flush is durable."""

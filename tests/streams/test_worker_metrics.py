@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest
 
 from schemas.errors import Unavailable
-from schemas.topics import EVENTS
+from schemas.topics import CONTRIBUTIONS, EVENTS
 from streams.worker import flushing
 from streams.worker.flushing import Flusher
 from streams.worker.inbox import Inbox
@@ -57,3 +58,20 @@ async def test_every_bounded_buffer_has_a_gauge() -> None:
     metrics = bench.floor._metrics
     assert (metrics.buffered._value.get(), metrics.unacknowledged._value.get()) == (2, 1)
     assert metrics.waiting.labels("0")._value.get() == 0
+
+
+async def test_a_partition_that_went_to_another_worker_is_told_of_no_more() -> None:
+    """A time that stands still here would be told as this worker's lag for ever."""
+    bench = FloorBench()
+    bench.hops.inboxes[0] = Inbox()
+    bench.put("gd")
+    await bench.fold()
+    await bench.floor.flusher.flush()
+    metrics = bench.floor._metrics
+    told = [metrics.clock, metrics.waiting, metrics.dead, metrics.duplicates, metrics.boundary]
+    before = [len(gauge._metrics) for gauge in told]
+
+    await bench.floor.revoked({TP(EVENTS, 0), TP(CONTRIBUTIONS, 0)})
+
+    assert before == [1] * len(told)
+    assert [len(gauge._metrics) for gauge in told] == [0] * len(told)
