@@ -139,6 +139,23 @@ def test_an_agent_is_found_in_a_folded_team(page: Page, stored_floor: Any) -> No
     expect(page.locator("#found")).to_be_hidden()
 
 
+def test_teams_opened_one_right_after_the_other_all_get_their_rows(page: Page, stored_floor: Any) -> None:
+    """The second asks anew before the rows of the first have come."""
+    for number in range(MOST_UNFOLDED + 1):
+        stored_floor.agent(f"b{number:02}", team=("briar", "cedar")[number % 2])
+    stored_floor.partition()
+    page.goto("/")
+    expect(page.locator("#team-cedar")).to_contain_text("agents")
+
+    page.route("**/live?*", lambda _: None, times=1)  # a slow connection: no answer before the second click
+    with page.expect_request("**/live?*"):
+        page.locator("#team-briar summary").click()
+    page.locator("#team-cedar summary").click()
+
+    expect(page.locator("#team-cedar").get_by_test_id("agent")).to_have_count(MOST_UNFOLDED // 2)
+    expect(page.locator("#team-briar").get_by_test_id("agent")).to_have_count(MOST_UNFOLDED // 2 + 1)
+
+
 def test_an_alert_appears_and_is_acknowledged_on_the_board(
     page: Page, stored_floor: Any, fired: Callable[..., Transition]
 ) -> None:

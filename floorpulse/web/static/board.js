@@ -10,7 +10,8 @@ const SILENT_MS = 8000;
 let heardAt = performance.now();
 let lostSince = 0;
 let source = null;
-let followed = new Set(JSON.parse(body.dataset.areas));
+let known = new Set(JSON.parse(body.dataset.areas)); // what is here as of the stamp
+let asked = known; // what the connection follows
 let stamp = body.dataset.stamp;
 let saidAt = 0;
 let alertsBefore = null;
@@ -36,16 +37,17 @@ function watched() {
 
 function connect() {
   const areas = watched();
-  const asked = new URLSearchParams({ since: stamp });
-  for (const area of areas) asked.append("area", area);
-  for (const area of areas) if (!followed.has(area)) asked.append("fresh", area);
-  followed = new Set(areas);
+  const query = new URLSearchParams({ since: stamp });
+  for (const area of areas) query.append("area", area);
+  for (const area of areas) if (!known.has(area)) query.append("fresh", area);
+  asked = new Set(areas);
   source?.close();
-  source = new EventSource(`/live?${asked}`);
+  source = new EventSource(`/live?${query}`);
   source.addEventListener("floor", (event) => {
     heardAt = performance.now();
     lostSince = 0;
     stamp = event.lastEventId || stamp;
+    known = new Set(areas);
     const floor = JSON.parse(event.data);
     setHead(floor);
     showHead(floor);
@@ -60,7 +62,7 @@ function connect() {
 
 // A team that was folded has no rows here yet.
 function followOpened() {
-  if (watched().some((area) => !followed.has(area))) connect();
+  if (watched().some((area) => !asked.has(area))) connect();
 }
 
 // A closed connection is opened again by the browser; one that hangs silently is not.
