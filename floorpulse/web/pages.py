@@ -11,6 +11,7 @@ from floorpulse.access import note_look
 from floorpulse.clock import now_ms
 from floorpulse.web.areas import Found, find_agents
 from floorpulse.web.details import alert_page, case_page
+from floorpulse.web.live import answers
 from floorpulse.web.places import site_of_floor
 from floorpulse.web.site import Site, viewer_of
 from floorpulse.web.templating import teams_html
@@ -19,7 +20,6 @@ from schemas.registry import DEFAULT_SITE, Registry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-READY_WITHIN_MS = 20_000
 MOST_FOUND = 12
 """Whoever gets so many types another letter."""
 
@@ -83,8 +83,7 @@ def system_routes(site: Site) -> APIRouter:
     @routes.get("/readyz")
     async def readyz() -> Response:
         """Ready: ClickHouse answered a moment ago."""
-        state = site.poller.live
-        fresh = state.polled_ms > now_ms() - READY_WITHIN_MS and not state.failing_since_ms
+        fresh = answers(site.poller.live)
         return PlainTextResponse("ready\n" if fresh else "ClickHouse does not answer\n", 200 if fresh else 503)
 
     @routes.get("/metrics")
