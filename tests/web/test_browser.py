@@ -156,6 +156,20 @@ def test_teams_opened_one_right_after_the_other_all_get_their_rows(page: Page, s
     expect(page.locator("#team-briar").get_by_test_id("agent")).to_have_count(MOST_UNFOLDED // 2 + 1)
 
 
+def test_a_connection_that_hangs_is_opened_anew(page: Page, stored_floor: Any) -> None:
+    """A page that stands open for days goes on by itself, as it says."""
+    page.clock.install()
+    page.route("**/live?*", lambda _: None, times=1)
+    page.goto("/")
+    expect(page.locator("#live-words")).not_to_have_text("no connection")
+
+    page.clock.fast_forward(9_000)
+    stored_floor.agent("a0388", "wrap")
+    stored_floor.partition()
+
+    expect(page.locator("[data-agent=a0388]")).to_contain_text("wrap")
+
+
 def test_an_alert_appears_and_is_acknowledged_on_the_board(
     page: Page, stored_floor: Any, fired: Callable[..., Transition]
 ) -> None:

@@ -65,17 +65,15 @@ function followOpened() {
   if (watched().some((area) => !asked.has(area))) connect();
 }
 
-// A closed connection is opened again by the browser; one that hangs silently is not.
+// The browser opens a connection again that broke, but neither one that was refused nor one that hangs.
 function checkSilence() {
   if (performance.now() - heardAt < SILENT_MS) return;
   if (!lostSince) lostSince = Date.now() - SILENT_MS;
   banner("The numbers stand still: no connection to floorpulse", lostSince);
   document.getElementById("live").dataset.state = "lost";
   document.getElementById("live-words").textContent = "no connection";
-  if (source.readyState === EventSource.CLOSED) {
-    heardAt = performance.now() - SILENT_MS / 2;
-    connect();
-  }
+  heardAt = performance.now() - SILENT_MS / 2;
+  connect();
 }
 
 function showHead(head) {
