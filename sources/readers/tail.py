@@ -83,7 +83,7 @@ class Tail:
             stream = self._opened()
             if stream is None:
                 return None
-        if os.fstat(stream.fileno()).st_size < self._position.offset:
+        if os.fstat(stream.fileno()).st_size < self._position.offset or not _is_file_of(stream, self._position):
             self._begin(stream, "truncated")
         self._read(stream)
         if not self._is_replaced(stream):

@@ -123,6 +123,16 @@ def test_truncation_begins_anew(log: Path, follow: Follow, sender: Any) -> None:
     assert calls(sender) == ["c1", "c2", "c3"]
 
 
+def test_a_truncated_file_that_has_grown_again_begins_anew(log: Path, follow: Follow, sender: Any) -> None:
+    """Emptied and written to between two looks, it may be longer than what was read: its first bytes tell."""
+    log.write_text(entered(1))
+
+    follow(lambda: log.write_text(entered(2, 3, 4)))
+
+    assert calls(sender) == ["c1", "c2", "c3", "c4"]
+    assert sender.letters() == []
+
+
 def test_a_restart_goes_on_where_it_stopped(log: Path, follow: Follow, sender: Any) -> None:
     """Nothing twice, nothing lost."""
     log.write_text(entered(1))
