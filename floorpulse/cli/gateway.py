@@ -13,7 +13,7 @@ import structlog
 import typer
 
 from floorpulse.cli.exits import guarded
-from schemas.errors import Unavailable
+from schemas.errors import FloorpulseError
 
 if TYPE_CHECKING:
     from floorpulse.settings import Settings
@@ -95,10 +95,12 @@ class Roster:
         return self._registry.resolve(source, agent, at_ms)
 
     def _refresh(self) -> None:
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
         self._asked_at = time.monotonic()
         try:
             self._registry = self._newest(self._registry)
-        except Unavailable as error:
+        except (ClickHouseError, FloorpulseError, OSError) as error:
             structlog.get_logger(__name__).warning("query_failed", part="gateway", detail=str(error))
 
     def _newest(self, known: Registry | None) -> Registry:

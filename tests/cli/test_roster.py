@@ -8,6 +8,7 @@ from threading import Event, Thread
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from floorpulse.cli import gateway
 from floorpulse.cli.gateway import Roster
@@ -59,12 +60,17 @@ def test_a_newer_revision_is_seen_and_the_same_one_is_not_read_again(
     assert read == [1, 2]
 
 
-def test_what_is_known_serves_while_clickhouse_is_away(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events are taken; who came since is told apart later."""
+@pytest.mark.parametrize(
+    "fault", [Unavailable("nobody there"), OperationalError("broke off"), DatabaseError("no memory")]
+)
+def test_what_is_known_serves_while_clickhouse_is_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """Events are taken, also where it answers that it cannot; who came since is told apart later."""
     roster = Roster(settings)
 
     def away(_client: Client, _kind: str) -> int:
-        raise Unavailable("nobody there")
+        raise fault
 
     monkeypatch.setattr(registry_module, "latest_revision", away)
 
