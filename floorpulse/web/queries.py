@@ -30,7 +30,11 @@ class Pulse:
     rows: int
     """Events stored so far."""
     marks: tuple[int, ...]
-    """Counts of transitions, ledger entries and the registry's revision: another tuple means something is new."""
+    """
+    Counts of transitions and ledger entries, the registry's revision, and when the newest of both were stored.
+
+    Another tuple means something is new. A count alone may stay the same: a merge drops a copy as another row comes.
+    """
 
     @property
     def steps(self) -> int:
@@ -85,7 +89,9 @@ def pulse(client: Client) -> Pulse:
     ).result_rows[0]
     marks = client.query(
         "SELECT (SELECT count() FROM alert_transitions), (SELECT count() FROM record_events),"
-        " (SELECT max(revision) FROM revisions WHERE kind = 'registry')"
+        " (SELECT max(revision) FROM revisions WHERE kind = 'registry'),"
+        " (SELECT toUnixTimestamp64Milli(max(stored_at)) FROM alert_transitions),"
+        " (SELECT toUnixTimestamp64Milli(max(written_at)) FROM record_events)"
     ).result_rows[0]
     known = row[3] > 0
     return Pulse(

@@ -51,6 +51,20 @@ def read(stored_floor: StoredFloor) -> Callable[..., None]:
     return read_
 
 
+def test_a_new_step_is_seen_though_a_copy_went(stored_floor: StoredFloor, fired: Callable[..., Transition]) -> None:
+    """After a crash steps are stored twice; as a merge drops the copies, the count of rows may stay what it was."""
+    for _ in range(2):
+        stored_floor.alert(fired(stored_floor.now_ms, alert="a1"))
+    before = queries.pulse(stored_floor.client)
+
+    stored_floor.alert(fired(stored_floor.now_ms, alert="a2"))
+    stored_floor.client.command("OPTIMIZE TABLE alert_transitions FINAL")
+    after = queries.pulse(stored_floor.client)
+
+    assert (before.steps, after.steps) == (2, 2)
+    assert after.marks != before.marks
+
+
 def test_open_cases_come_before_closed_ones_and_the_counts_are_of_all(
     read: Callable[..., None],
     ledger: LedgerHere,
