@@ -244,11 +244,13 @@ def stop_floor(data: Path) -> bool:
     if not is_running(data):
         remove_run_file(data)
         return False
-    supervisor = int((data / LOCK_FILE).read_text(encoding="utf-8") or 0)
-    with suppress(ProcessLookupError):
-        os.kill(supervisor, signal.SIGTERM)
-    deadline = time.monotonic() + STOPPED_WITHIN_S
+    told, deadline = 0, time.monotonic() + STOPPED_WITHIN_S
     while is_running(data):
+        supervisor = int((data / LOCK_FILE).read_text(encoding="utf-8") or 0)
+        if supervisor != told:  # 0: it has the lock, and is about to note its number
+            told = supervisor
+            with suppress(ProcessLookupError):
+                os.kill(supervisor, signal.SIGTERM)
         if time.monotonic() > deadline:
             raise InputError(f"{data}: the floor (process {supervisor}) has not stopped: see {data / 'logs'}")
         time.sleep(0.05)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,23 @@ def test_somebody_elses_kafka_is_not_overruled(tmp_path: Path, monkeypatch: pyte
         start(tmp_path)
 
     assert read_run_file(tmp_path) is None
+
+
+def test_a_floor_that_has_not_noted_its_number_is_waited_for(tmp_path: Path) -> None:
+    """It has the lock for a moment before; a signal to process 0 would end whoever asked, and the shell around it."""
+    code = """
+import sys
+from pathlib import Path
+from floorpulse.embedded import floor
+floor.STOPPED_WITHIN_S = 0.3
+floor.stop_floor(Path(sys.argv[1]))
+"""
+    with gate.lock(tmp_path / LOCK_FILE, ""):
+        asked = [sys.executable, "-c", code, str(tmp_path)]
+        ended = subprocess.run(asked, start_new_session=True, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "has not stopped" in ended.stderr
 
 
 def test_the_run_file_of_a_dead_supervisor_means_nothing(tmp_path: Path) -> None:
