@@ -51,7 +51,7 @@ def new_command_id() -> str:
 
 def send_command(settings: Settings, command: Command) -> Outcome:
     """Send one command with clients of its own and wait for its outcome; see `send_and_wait`."""
-    client, sender = clickhouse_client(settings), producer(settings)
+    client, sender = clickhouse_client(settings, within_s=round(WAIT_S)), producer(settings)
     try:
         return send_and_wait(sender, client, command)
     finally:

@@ -20,8 +20,16 @@ SESSION_SETTINGS = {
 """Said in every request: ClickHouse 26 inserts asynchronously and deduplicates blocks by default."""
 
 
-def clickhouse_client(settings: Settings, *, database: str | None = None) -> Client:
-    """A new ClickHouse client (not to be shared by threads); Unavailable when nobody answers."""
+ANSWERS_WITHIN_S = 300
+"""How long an answer of ClickHouse is waited for where nobody looks at the clock."""
+
+
+def clickhouse_client(settings: Settings, *, database: str | None = None, within_s: int = ANSWERS_WITHIN_S) -> Client:
+    """
+    A new ClickHouse client (not to be shared by threads); Unavailable when nobody answers.
+
+    `within_s`: how long it waits for each answer.
+    """
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -37,6 +45,7 @@ def clickhouse_client(settings: Settings, *, database: str | None = None) -> Cli
             compress=address.secure,
             settings=SESSION_SETTINGS,
             autogenerate_session_id=False,
+            send_receive_timeout=within_s,
         )
     except ClickHouseError as error:
         reason = " ".join(str(error).split())[:300]

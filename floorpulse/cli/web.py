@@ -11,6 +11,9 @@ import typer
 from floorpulse.cli.exits import guarded
 from floorpulse.settings import load_settings
 
+PAGE_WITHIN_S = 20
+"""So long a page waits for ClickHouse: few can wait at the same time, and those that do not need it wait behind."""
+
 
 def register(app: typer.Typer) -> None:
     """Add `floorpulse web`."""
@@ -31,7 +34,9 @@ def register(app: typer.Typer) -> None:
         settings = load_settings(data)
         set_up_logs(settings.log_format)
         settings.clickhouse()  # without an address: one clear line now instead of a page that never fills
-        application = create_web(settings, partial(clickhouse_client, settings), LedgerCommands(settings))
+        proof_factory = partial(clickhouse_client, settings)
+        client_factory = partial(proof_factory, within_s=PAGE_WITHIN_S)
+        application = create_web(settings, client_factory, LedgerCommands(settings), proof_factory)
         uvicorn.run(
             application,
             host=settings.web_host,

@@ -50,14 +50,23 @@ _FOR_PROGRAMS = frozenset({"/healthz", "/readyz", "/metrics"})
 """They tell of nobody, and whoever watches may call a machine as it likes."""
 
 
-def create_web(settings: Settings, client_factory: Callable[[], Client], commands: Commands) -> FastAPI:
-    """The web of one floor; its poller lives from the application's start to its end."""
+def create_web(
+    settings: Settings,
+    client_factory: Callable[[], Client],
+    commands: Commands,
+    proof_factory: Callable[[], Client] | None = None,
+) -> FastAPI:
+    """
+    The web of one floor; its poller lives from the application's start to its end.
+
+    `proof_factory`: clients for the proof, whose questions take longer than those of a page; None: the same.
+    """
     env, metrics = templates(), WebMetrics()
     viewers = Viewers(uuid4().hex[:8], settings.clock, metrics.viewers.set)
     poller = Poller(client_factory, renderer(env), metrics, settings.clock)
     poller.listen(viewers.tell)
     clients = Clients(client_factory)
-    proof = Proof(client_factory, metrics, settings.retention())
+    proof = Proof(proof_factory or client_factory, metrics, settings.retention())
     site = Site(settings, env, poller, viewers, clients, commands, metrics)
 
     @asynccontextmanager
