@@ -91,14 +91,19 @@ def renderer(templates: Environment) -> Render:
 
 
 def publish(before: Published, areas: dict[str, Area], render: Render) -> Published:
-    """The next version, of these areas alone: pieces whose view did not change keep their HTML and their version."""
+    """
+    The next version, of these areas alone: pieces whose view did not change keep their HTML and their version.
+
+    Not those that come into an order: a page has of the pieces of an order only what stood there.
+    """
     version = before.version + 1
     after = Published(version)
     for name, area in areas.items():
-        after.pieces[name] = {
-            piece[0]: _kept(before.pieces.get(name, {}).get(piece[0]), piece, version, render) for piece in area.pieces
-        }
         known = before.orders.get(name, {})
+        stood = {id_ for ids, _ in known.values() for id_ in ids}
+        entered = {id_ for ids in area.orders.values() for id_ in ids} - stood
+        old = {id_: kept for id_, kept in before.pieces.get(name, {}).items() if id_ not in entered}
+        after.pieces[name] = {piece[0]: _kept(old.get(piece[0]), piece, version, render) for piece in area.pieces}
         after.orders[name] = {
             container: known[container] if container in known and known[container][0] == ids else (ids, version)
             for container, ids in area.orders.items()

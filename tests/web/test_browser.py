@@ -186,6 +186,21 @@ def test_an_alert_appears_and_is_acknowledged_on_the_board(
     expect(page).to_have_url(page.url.rstrip("/") + "/")
 
 
+def test_a_page_that_began_with_an_alert_says_when_nothing_needs_anybody(
+    page: Page, stored_floor: Any, fired: Callable[..., Transition]
+) -> None:
+    """What stands there instead was not on the page before."""
+    stored_floor.alert(fired(stored_floor.now_ms))
+    page.goto("/")
+    expect(page.get_by_test_id("need")).to_have_count(1)
+    page.reload()
+
+    stored_floor.alert(fired(stored_floor.now_ms, state="resolved", sequence=2))
+
+    expect(page.get_by_test_id("need")).to_have_count(0)
+    expect(page.locator("#needs")).to_contain_text("Nothing needs you right now")
+
+
 @pytest.fixture
 def alert(stored_floor: Any, fired: Callable[..., Transition]) -> Transition:
     """An alert that the store has."""

@@ -124,6 +124,18 @@ def test_only_pieces_whose_view_changed_are_sent() -> None:
     assert second.changes(-1, ["board"])["orders"] == {"box": ["a", "b"]}
 
 
+def test_what_comes_into_an_order_is_sent_with_it() -> None:
+    """A page that began without the piece has nothing to put there; one that leaves is not sent."""
+    pieces = (("calm", "m", 0), ("need", "m", 1))
+    orders: list[dict[str, tuple[str, ...]]] = [{"needs": (id_,)} for id_ in ("need", "calm", "calm")]
+    published = Published()
+    for ids in orders:
+        published = publish(published, {"board": Area(pieces, ids)}, lambda macro, id_, view: f"{view}")
+
+    assert published.changes(1, ["board"]) == {"pieces": {"calm": "0"}, "orders": {"needs": ["calm"]}}
+    assert published.changes(2, ["board"]) == {"pieces": {}, "orders": {}}
+
+
 def test_rows_come_whole_to_who_opens_their_team() -> None:
     """Whoever follows the board at version 2 and opens a team gets all of that team, and of the board what is new."""
     areas = {

@@ -7,6 +7,7 @@ export function apply(floor) {
   const orders = Object.entries(floor.orders);
   orders.sort(([one], [other]) => depth(one) - depth(other));
   for (const [container, ids] of orders) arrange(container, ids);
+  unplaced.clear(); // whatever comes into an order later comes anew
   showWaiting();
 }
 
@@ -120,6 +121,7 @@ export function whenQuiet() {
       waiting.delete(container);
       if (place) order(place, ids);
     }
+    unplaced.clear();
     showWaiting();
   });
 }
