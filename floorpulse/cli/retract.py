@@ -99,10 +99,10 @@ def told(run: Ingest, replacements: list[Replacement]) -> str:
         return f"ingest {run.number} ({run.file}, {run.state}): nothing of it counts"
     kinds = Counter(replacement.event.type for replacement in replacements)
     restored = sum(replacement.restores for replacement in replacements)
-    first, last = replacements[0].event.at, replacements[-1].event.at
+    first, last = (to_ms(replacement.event.at) for replacement in (replacements[0], replacements[-1]))
     parts = ", ".join(f"{kind} {count:,}" for kind, count in sorted(kinds.items()))
     back = f"; {restored:,} of them go back to an earlier revision" if restored else ""
-    span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+    span = f"{utc_minute(first).removesuffix(' UTC')} to {utc_minute(last)}"
     return f"ingest {run.number} ({run.file}, {run.state}): {len(replacements):,} facts, {span}: {parts}{back}"
 
 

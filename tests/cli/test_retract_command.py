@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -76,6 +76,18 @@ def test_a_dry_run_says_what_would_be_taken_back(
     assert ended.code == 0, ended.err
     span = f"{at:%Y-%m-%d %H:%M} to {told(at)}"
     assert ended.err == f"ingest 1 (calls.csv, finished): 2 facts, {span}: contact_offered 2\n"
+
+
+def test_what_is_taken_back_is_told_in_utc(
+    run_on_schema: Run, put_ingest: Callable[[datetime, datetime], None]
+) -> None:
+    """Whatever offset the times of the file have."""
+    at = days_ago(1)
+    put_ingest(NOW, at.astimezone(timezone(timedelta(hours=8))))
+
+    ended = run_on_schema("retract", "--ingest", "1", "--dry-run")
+
+    assert f"2 facts, {at:%Y-%m-%d %H:%M} to {told(at)}: " in ended.err
 
 
 def test_an_ingest_that_never_was_is_refused(
