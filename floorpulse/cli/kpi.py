@@ -77,6 +77,8 @@ def kpi(  # noqa: PLR0913, PLR0917  one argument is one option of the command li
 
     if output is KpiFormat.XLSX and file is None:
         raise InputError("--format xlsx: expected --output with the file to write")
+    if output is KpiFormat.TABLE and file is not None:
+        raise InputError("--output: expected --format json, csv or xlsx, as a table is not written to a file")
     given = zone(timezone) if timezone is not None else None
     level = read_level(variant, threshold, short)
     asked = Asked(by.value, (since, until), step, only, figures)

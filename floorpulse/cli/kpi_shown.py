@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from floorpulse.cli.output import print_json, print_table
+from floorpulse.cli.output import as_json, print_table
 from floorpulse.plain_text import as_text
+from schemas.errors import InputError
 from schemas.kpis import KPIS, service_level
 
 if TYPE_CHECKING:
@@ -30,20 +31,27 @@ class KpiFormat(StrEnum):
 
 
 def show(question: Question, rows: list[dict[str, Any]], output: KpiFormat, file: Path | None) -> None:
-    """Print the rows, or write them to a file."""
-    if output is KpiFormat.XLSX and file is not None:
-        file.write_bytes(as_sheet(question, rows))
-        typer.echo(f"{file}: {len(rows):,} rows")
-    elif output is KpiFormat.CSV:
-        text = as_csv(question, rows)
-        if file is None:
-            sys.stdout.write(text)
-        else:
-            file.write_text(text, encoding="utf-8")
-    elif output is KpiFormat.JSON:
-        print_json(rows)
-    else:
+    """Print the rows, or write them to a file. InputError: the file cannot be written."""
+    if file is not None:
+        _write(file, _content(question, rows, output))
+        typer.echo(f"{file}: {len(rows):,} rows", err=True)
+    elif output is KpiFormat.TABLE:
         _print_table(question, rows)
+    else:
+        sys.stdout.write(_content(question, rows, output).decode())
+
+
+def _content(question: Question, rows: list[dict[str, Any]], output: KpiFormat) -> bytes:
+    if output is KpiFormat.XLSX:
+        return as_sheet(question, rows)
+    return (as_csv(question, rows) if output is KpiFormat.CSV else as_json(rows)).encode()
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"--output {file}: cannot be written: {error.strerror}") from None
 
 
 def show_definitions(question: Question) -> None:

@@ -56,4 +56,9 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def print_json(value: Any) -> None:
     """Indented JSON on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """Indented JSON, with a line end."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -95,6 +95,32 @@ def test_a_sheet_has_values_and_definitions(run_on_schema: Run, tmp_path: Path) 
     assert book["Definitions"]["B3"].value.endswith("T = 20 s, S = 5 s.")
 
 
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_file_holds_what_would_be_printed(run_on_schema: Run, tmp_path: Path, form: str) -> None:
+    """Whatever the format is, `--output` writes it, and stdout stays empty."""
+    ask = ("kpi", "--by", "queue", *DAY, "--kpi", "asa_s", "--format", form)
+    file = tmp_path / "kpis"
+
+    printed = run_on_schema(*ask)
+    written = run_on_schema(*ask, "--output", str(file))
+
+    assert (written.code, written.out) == (0, "")
+    assert file.read_text(encoding="utf-8") == printed.out
+
+
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize("form", ["json", "csv", "xlsx"])
+def test_a_file_that_cannot_be_written_is_one_line(run_on_schema: Run, tmp_path: Path, form: str) -> None:
+    """It names option, file and reason: exit 2."""
+    file = tmp_path / "missing" / "kpis"
+
+    ended = run_on_schema("kpi", "--by", "queue", *DAY, "--kpi", "asa_s", "--format", form, "--output", str(file))
+
+    said = f"--output {file}: cannot be written: No such file or directory\n"
+    assert (ended.code, ended.out, ended.err) == (2, "", said)
+
+
 def test_an_id_is_never_a_formula(run_on_schema: Run, own_schema: Settings, tmp_path: Path) -> None:
     """In CSV as in XLSX a queue that begins with = is text, and figures below zero stay numbers."""
     with closing(clickhouse_client(own_schema)) as client:
@@ -157,6 +183,7 @@ def test_where_nothing_was_counted_there_is_no_row(run_on_schema: Run) -> None:
         (("--short", "6"), "--short 6: expected one of 5, 10"),
         (("--kpi", "ocupancy"), "--kpi ocupancy: unknown; did you mean occupancy?"),
         (("--format", "xlsx"), "--format xlsx: expected --output"),
+        (("--output", "kpis.txt"), "--output: expected --format json, csv or xlsx"),
         (("--step", "7m"), "--step 7m: expected minutes, hours or a day"),
         (("--step", "2d"), "--step 2d: expected"),
         (("--step", "0m"), "--step 0m: expected"),
