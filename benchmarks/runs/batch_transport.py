@@ -9,7 +9,7 @@ from faust.types import TP, StreamT
 
 from benchmarks.meter import Meter, Order
 from benchmarks.work import Workload
-from streams.worker.transport import Places, batch_app, batches_of
+from streams.worker.transport import FilelessApp, Places, batch_app, batches_of
 
 
 class Eager:
@@ -27,7 +27,7 @@ class Eager:
         return {}
 
 
-class Carrier(faust.App):
+class Carrier(FilelessApp):
     """An app with a keeper."""
 
     keeper: Eager
@@ -37,7 +37,7 @@ def main() -> None:
     """Run the app until the meter ends the process."""
     order = Order.of_arguments()
     workload = Workload(order.work)
-    app = batch_app(Carrier, order.group, order.bootstrap, order.folder, stream_buffer_maxsize=32)
+    app = batch_app(Carrier, order.group, order.bootstrap, stream_buffer_maxsize=32)
     app.keeper = Eager()
 
     @app.agent(batches_of(app, order.topic))

@@ -19,12 +19,12 @@ from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import Storage, WorkerConfig
 from streams.worker.recording import Recorder
 from streams.worker.sending import CommandOf, Sender
-from streams.worker.transport import BatchConsumer, batch_app, batches_of
+from streams.worker.transport import BatchConsumer, FilelessApp, batch_app, batches_of
 
 RETRY_S = 1.0
 
 
-class FloorApp(faust.App):
+class FloorApp(FilelessApp):
     """A Faust app that knows its floor, and says when it has crashed: stopping in order may take for ever then."""
 
     keeper: Floor
@@ -49,7 +49,6 @@ def create_app(
         FloorApp,
         WORKER_GROUP,
         config.bootstrap,
-        config.folder,
         consumer_group_instance_id=config.instance,
         broker_commit_interval=1.0,
         broker_session_timeout=30.0,

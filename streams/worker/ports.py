@@ -57,8 +57,6 @@ class WorkerConfig:
     event_clock: bool
     flush_interval_s: float
     buffer_rows: int
-    folder: str
-    """Where Faust may keep files of its own."""
     accept_gap: bool = False
     letter_limit: LetterLimit = USUAL_LIMIT
     kept_ms: int = KEPT_MS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +28,9 @@ MARIA = "agent:a0412"
 class Worker:
     """A worker with its app and its ledger, without Kafka: a test moves its partitions and hands it commands."""
 
-    def __init__(self, store: LedgerStore, folder: Path) -> None:
+    def __init__(self, store: LedgerStore) -> None:
         self.recorder = make_recorder(store, frozenset, Alerts())
-        self.app = _app(self.recorder, folder)
+        self.app = _app(self.recorder)
 
     def decide(self, *commands: Command) -> None:
         """One batch."""
@@ -52,8 +51,8 @@ class SeenWriting(MemoryLedgerStore):
         super().append(events)
 
 
-def _app(recorder: Any, folder: Path) -> FloorApp:
-    config = WorkerConfig("127.0.0.1:1", "w", 1, {}, False, 1.0, 1_000, str(folder))
+def _app(recorder: Any) -> FloorApp:
+    config = WorkerConfig("127.0.0.1:1", "w", 1, {}, False, 1.0, 1_000)
     storage: Any = None
     metrics = WorkerMetrics(CollectorRegistry())
     return create_app(config, storage, recorder, command_of, metrics, lambda: NOON_MS, lambda: None)
@@ -77,10 +76,10 @@ KEPT = ["case_opened", "case_acknowledged", "plan_written", "session_held", "cas
 
 
 @pytest.mark.parametrize("signal", ["on_partitions_revoked", "on_partitions_assigned"])
-async def test_whoever_gets_a_partition_back_knows_what_was_decided_meanwhile(signal: str, tmp_path: Path) -> None:
+async def test_whoever_gets_a_partition_back_knows_what_was_decided_meanwhile(signal: str) -> None:
     """Each of both signals is enough: after it the first worker decides by what the second has written."""
     store = MemoryLedgerStore()
-    first, second = Worker(store, tmp_path / "1"), Worker(store, tmp_path / "2")
+    first, second = Worker(store), Worker(store)
     first.decide(opening(MARIA))
 
     await first.tell(signal)
@@ -90,10 +89,10 @@ async def test_whoever_gets_a_partition_back_knows_what_was_decided_meanwhile(si
     assert kinds_in(store) == KEPT
 
 
-async def test_a_batch_under_way_while_partitions_move_puts_nothing_back(tmp_path: Path) -> None:
+async def test_a_batch_under_way_while_partitions_move_puts_nothing_back() -> None:
     """It had read the stream before they moved; the next batch reads it again."""
     store = SeenWriting()
-    first, second = Worker(store, tmp_path / "1"), Worker(store, tmp_path / "2")
+    first, second = Worker(store), Worker(store)
     store.when_writing = first.recorder.moved
     first.decide(opening(MARIA))
     store.when_writing = lambda: None
@@ -104,10 +103,10 @@ async def test_a_batch_under_way_while_partitions_move_puts_nothing_back(tmp_pat
     assert kinds_in(store) == KEPT
 
 
-async def test_what_is_remembered_serves_while_nothing_moves(tmp_path: Path) -> None:
+async def test_what_is_remembered_serves_while_nothing_moves() -> None:
     """One move, one new look at the store."""
     store = CountingStore()
-    worker = Worker(store, tmp_path)
+    worker = Worker(store)
     worker.decide(opening(MARIA))
     await worker.tell("on_partitions_revoked")
     await worker.tell("on_partitions_assigned")

@@ -31,7 +31,6 @@ from tests.streams.test_restart import handled
 CONFIG = WorkerConfig(
     bootstrap="",
     instance="w1",
-    folder="",
     partitions=3,
     epochs={EVENTS: 1, CONTRIBUTIONS: 1},
     event_clock=False,

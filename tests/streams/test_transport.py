@@ -7,10 +7,8 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any
 
-import faust
 import pytest
 from faust.transport.conductor import Conductor
 from faust.types import TP, StreamT
@@ -19,7 +17,15 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import TopicPartition
 
 from schemas.errors import StopWorker
-from streams.worker.transport import FETCH_WAIT_MS, BatchConsumer, BatchTransport, Places, batch_app, batches_of
+from streams.worker.transport import (
+    FETCH_WAIT_MS,
+    BatchConsumer,
+    BatchTransport,
+    FilelessApp,
+    Places,
+    batch_app,
+    batches_of,
+)
 
 RECORDS = 3_000
 
@@ -48,7 +54,7 @@ class Wanted:
         return {tp: 100 for tp in places if tp.partition == 0}
 
 
-class Floorlike(faust.App):
+class Floorlike(FilelessApp):
     """An app with a keeper."""
 
     keeper: Wanted
@@ -72,10 +78,10 @@ def topic(kafka_bootstrap: str) -> str:
 
 @asynccontextmanager
 async def running(
-    bootstrap: str, topic: str, folder: Path, batches: list[list[Any]], keeper: Wanted, **settings: Any
+    bootstrap: str, topic: str, batches: list[list[Any]], keeper: Wanted, **settings: Any
 ) -> AsyncIterator[Floorlike]:
     """The app, as the worker sets it up."""
-    app = batch_app(Floorlike, f"group-{topic}", bootstrap, str(folder), **{"broker_commit_interval": 0.2, **settings})
+    app = batch_app(Floorlike, f"group-{topic}", bootstrap, **{"broker_commit_interval": 0.2, **settings})
     app.keeper = keeper
 
     @app.agent(batches_of(app, topic), name="take")
@@ -116,14 +122,12 @@ def committed(bootstrap: str, topic: str) -> list[int | None]:
         consumer.close()
 
 
-async def test_every_record_comes_once_in_batches_from_where_the_keeper_says(
-    kafka_bootstrap: str, topic: str, tmp_path: Path
-) -> None:
+async def test_every_record_comes_once_in_batches_from_where_the_keeper_says(kafka_bootstrap: str, topic: str) -> None:
     """In order, many at a time; what was stored is committed, and nothing else."""
     batches: list[list[Any]] = []
     keeper = Wanted()
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, keeper) as app:
+    async with running(kafka_bootstrap, topic, batches, keeper) as app:
         await until(lambda: len(offsets(batches, 0)) + len(offsets(batches, 1)) >= 2 * RECORDS - 100)
         app.consumer.stored(TP(topic, 0), 1_499)  # type: ignore[attr-defined]
         await asyncio.to_thread(_until_committed, kafka_bootstrap, topic, 0, 1_500)
@@ -143,7 +147,7 @@ def _until_committed(bootstrap: str, topic: str, partition: int, offset: int) ->
     raise AssertionError(f"{committed(bootstrap, topic)} is committed, not {offset}")
 
 
-async def test_what_was_not_committed_is_committed_later(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+async def test_what_was_not_committed_is_committed_later(kafka_bootstrap: str, topic: str) -> None:
     """
     Nothing is committed while the group is joined anew; Faust takes what was refused for done.
 
@@ -151,7 +155,7 @@ async def test_what_was_not_committed_is_committed_later(kafka_bootstrap: str, t
     """
     batches: list[list[Any]] = []
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+    async with running(kafka_bootstrap, topic, batches, Wanted()) as app:
         await until(lambda: len(offsets(batches, 1)) == RECORDS)
         consumer: Any = app.consumer
         consumer._thread.is_joining = True
@@ -163,13 +167,11 @@ async def test_what_was_not_committed_is_committed_later(kafka_bootstrap: str, t
     assert committed(kafka_bootstrap, topic)[1] == RECORDS
 
 
-async def test_what_was_stored_under_an_older_assignment_is_not_committed(
-    kafka_bootstrap: str, topic: str, tmp_path: Path
-) -> None:
+async def test_what_was_stored_under_an_older_assignment_is_not_committed(kafka_bootstrap: str, topic: str) -> None:
     """Another worker may have had the partition since, and be further."""
     batches: list[list[Any]] = []
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+    async with running(kafka_bootstrap, topic, batches, Wanted()) as app:
         await until(lambda: len(offsets(batches, 1)) == RECORDS)
         consumer: Any = app.consumer
         consumer._thread.is_joining = True
@@ -181,44 +183,44 @@ async def test_what_was_stored_under_an_older_assignment_is_not_committed(
     assert committed(kafka_bootstrap, topic)[1] in {None, 0}
 
 
-async def test_a_fetch_that_finds_nothing_comes_back_soon(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+async def test_a_fetch_that_finds_nothing_comes_back_soon(kafka_bootstrap: str, topic: str) -> None:
     """As Faust makes it, it may hold up what has come for other partitions for 1.5 s."""
     batches: list[list[Any]] = []
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+    async with running(kafka_bootstrap, topic, batches, Wanted()) as app:
         await until(lambda: bool(batches))
         consumer: Any = app.consumer
 
         assert consumer._thread._consumer._fetcher._fetch_max_wait_ms == FETCH_WAIT_MS
 
 
-async def test_a_held_partition_is_not_fetched(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+async def test_a_held_partition_is_not_fetched(kafka_bootstrap: str, topic: str) -> None:
     """Until it is let go."""
     batches: list[list[Any]] = []
     keeper = Wanted()
     keeper.holding = {TP(topic, 1)}
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, keeper):
+    async with running(kafka_bootstrap, topic, batches, keeper):
         await until(lambda: len(offsets(batches, 0)) == RECORDS - 100)
         assert offsets(batches, 1) == []
         keeper.holding = set()
         await until(lambda: len(offsets(batches, 1)) == RECORDS)
 
 
-async def test_a_start_may_take_longer_than_a_request(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+async def test_a_start_may_take_longer_than_a_request(kafka_bootstrap: str, topic: str) -> None:
     """ClickHouse may be away for long: Faust as it is gives the start up, and fetches nothing ever after."""
     batches: list[list[Any]] = []
     keeper = Wanted()
     keeper.takes_s = 7.0
     hasty = {"broker_request_timeout": 6.0, "broker_session_timeout": 6.0, "broker_heartbeat_interval": 2.0}
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, keeper, **hasty):
+    async with running(kafka_bootstrap, topic, batches, keeper, **hasty):
         await until(lambda: len(offsets(batches, 0)) + len(offsets(batches, 1)) >= 2 * RECORDS - 100)
 
     assert offsets(batches, 0) == list(range(100, RECORDS))
 
 
-async def test_a_group_that_grows_comes_to_rest(kafka_bootstrap: str, topic: str, tmp_path: Path) -> None:
+async def test_a_group_that_grows_comes_to_rest(kafka_bootstrap: str, topic: str) -> None:
     """
     A commit that waits behind the join of its own connection is refused, and whoever is refused joins again.
 
@@ -236,8 +238,8 @@ async def test_a_group_that_grows_comes_to_rest(kafka_bootstrap: str, topic: str
 
     async with AsyncExitStack() as stack:
         storing = asyncio.create_task(store())
-        for number in range(3):
-            app = running(kafka_bootstrap, topic, tmp_path / str(number), [], Wanted(), **often)
+        for _ in range(3):
+            app = running(kafka_bootstrap, topic, [], Wanted(), **often)
             apps.append(await stack.enter_async_context(app))
             await asyncio.sleep(3.0)
         joins = apps[0].rebalancing_count
@@ -247,7 +249,7 @@ async def test_a_group_that_grows_comes_to_rest(kafka_bootstrap: str, topic: str
 
 
 async def test_an_agent_that_is_slow_to_start_is_subscribed_with_the_others(
-    kafka_bootstrap: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Faust waits for a second; a topic that is named later it reads 45 s later, or never."""
     batches: list[list[Any]] = []
@@ -258,7 +260,7 @@ async def test_an_agent_that_is_slow_to_start_is_subscribed_with_the_others(
 
     monkeypatch.setattr(Conductor, "add", late)
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()):
+    async with running(kafka_bootstrap, topic, batches, Wanted()):
         await until(lambda: len(offsets(batches, 1)) == RECORDS)
 
     assert offsets(batches, 1) == list(range(RECORDS))
@@ -279,7 +281,7 @@ class Held(BatchConsumer):
 
 @pytest.mark.parametrize("stored", [RECORDS - 1, None], ids=["committed before", "nothing committed yet"])
 async def test_what_is_fetched_while_partitions_are_assigned_is_not_lost(
-    kafka_bootstrap: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: int | None
+    kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch, stored: int | None
 ) -> None:
     """
     What was asked for under the old assignment is not delivered under the new one, and must be fetched again.
@@ -290,7 +292,7 @@ async def test_what_is_fetched_while_partitions_are_assigned_is_not_lost(
     monkeypatch.setattr(BatchTransport, "Consumer", Held)
     batches: list[list[Any]] = []
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+    async with running(kafka_bootstrap, topic, batches, Wanted()) as app:
         await until(lambda: len(offsets(batches, 0)) + len(offsets(batches, 1)) >= 2 * RECORDS - 100)
         consumer: Any = app.consumer
         if stored is not None:
@@ -316,16 +318,14 @@ def _produce(bootstrap: str, topic: str, partition: int) -> None:
     producer.close()
 
 
-async def test_what_kafka_deleted_before_it_was_read_stops_the_worker(
-    kafka_bootstrap: str, topic: str, tmp_path: Path
-) -> None:
+async def test_what_kafka_deleted_before_it_was_read_stops_the_worker(kafka_bootstrap: str, topic: str) -> None:
     """The client goes on with what is left, and says nothing: a floor that is far behind would miss days."""
     batches: list[list[Any]] = []
     admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     await asyncio.to_thread(admin.delete_records, {TopicPartition(topic, 0): 2_000})
     admin.close()
 
-    async with running(kafka_bootstrap, topic, tmp_path, batches, Wanted()) as app:
+    async with running(kafka_bootstrap, topic, batches, Wanted()) as app:
         await until(lambda: app.crash_reason is not None)
 
     assert isinstance(app.crash_reason, StopWorker)
