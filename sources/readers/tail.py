@@ -61,7 +61,8 @@ class Tail:
         """
         Read on until `wait`, called at the end of what is there, returns False.
 
-        InputError: more lines must be refused than the limit allows; the next run begins at the last place saved.
+        InputError: the log cannot be read, or more lines must be refused than the limit allows; ConfigError: the
+        position cannot be kept. The next run begins at the last place saved.
         """
         for older in self._unread():
             with older.open("rb") as rotated:
@@ -97,6 +98,8 @@ class Tail:
             stream = self._written().open("rb")
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise InputError(f"{self._log}: cannot be read: {error.strerror}") from None
         self._go_to_place(stream)
         return stream
 
@@ -175,9 +178,7 @@ class Tail:
         if len(self._position.head) < 2 * _HEAD_BYTES:
             self._position.head = _head(stream, min(_HEAD_BYTES, self._position.offset))
         self._position.memory = self._parser.memory
-        fresh = self._state.with_name(self._state.name + ".new")
-        fresh.write_text(self._position.model_dump_json(), encoding="utf-8")
-        fresh.replace(self._state)
+        _write_whole(self._state, self._position.model_dump_json())
 
     def _is_replaced(self, stream: BinaryIO) -> bool:
         return self._is_begun() and self._log.stat().st_ino != os.fstat(stream.fileno()).st_ino
@@ -216,8 +217,20 @@ def load_position(state: Path) -> Position:
         return Position.model_validate_json(state.read_bytes())
     except FileNotFoundError:
         return Position()
+    except OSError as error:
+        raise ConfigError(f"{state}: cannot be read: {error.strerror}") from None
     except ValidationError:
         raise ConfigError(f"{state}: not a position of a tail: move it away to read the log from its start") from None
+
+
+def _write_whole(state: Path, text: str) -> None:
+    """The old state or the new one, never half of it."""
+    fresh = state.with_name(state.name + ".new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(state)
+    except OSError as error:
+        raise ConfigError(f"{state}: cannot be written: {error.strerror}") from None
 
 
 def _is_file_of(stream: BinaryIO, position: Position) -> bool:

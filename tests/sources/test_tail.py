@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import ConfigError, Unavailable
+from schemas.errors import ConfigError, InputError, Unavailable
 from sources.core.parsed import Resolve
 from sources.core.queue_log import QueueLogParser
 from sources.readers.producing import EventProducer
@@ -198,4 +198,29 @@ def test_a_damaged_position_is_refused(log: Path, follow: Follow, tmp_path: Path
     (tmp_path / "position.json").write_text("{")
 
     with pytest.raises(ConfigError, match=r"position\.json: not a position of a tail"):
+        follow()
+
+
+def test_a_position_that_cannot_be_kept_is_one_line(log: Path, follow: Follow, tmp_path: Path) -> None:
+    """It says which file, and why."""
+    log.write_text(entered(1))
+    (tmp_path / "position.json.new").mkdir()
+
+    with pytest.raises(ConfigError, match=r"position\.json: cannot be written: Is a directory"):
+        follow()
+
+
+def test_a_position_that_cannot_be_read_is_one_line(follow: Follow, tmp_path: Path) -> None:
+    """To go on at the start of the log instead would be a guess."""
+    (tmp_path / "position.json").mkdir()
+
+    with pytest.raises(ConfigError, match=r"position\.json: cannot be read: Is a directory"):
+        follow()
+
+
+def test_a_log_that_cannot_be_read_is_one_line(log: Path, follow: Follow) -> None:
+    """One that is not there yet is waited for; one that is there and cannot be read is not."""
+    log.mkdir()
+
+    with pytest.raises(InputError, match="queue_log: cannot be read: Is a directory"):
         follow()
