@@ -65,5 +65,11 @@ def read_run_file(data: Path) -> RunFile | None:
 
 
 def remove_run_file(data: Path) -> None:
-    """Remove it; nothing happens when it is not there."""
-    (data / RUN_FILE).unlink(missing_ok=True)
+    """Remove it; nothing happens when it is not there. ConfigError: it cannot be removed."""
+    path = data / RUN_FILE
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be removed: {error.strerror}") from None

@@ -12,7 +12,7 @@ import pytest
 from floorpulse.embedded import floor, gate
 from floorpulse.embedded.floor import LOCK_FILE, Choice, is_running, run_floor, start_in_background, stop_floor
 from floorpulse.embedded.run_file import RunFile, read_run_file
-from floorpulse.settings import Settings
+from floorpulse.settings import RUN_FILE, Settings
 from schemas.errors import ConfigError, InputError
 
 
@@ -85,6 +85,22 @@ def test_the_run_file_of_a_dead_supervisor_means_nothing(tmp_path: Path) -> None
     assert not is_running(tmp_path)
     assert not stop_floor(tmp_path)
     assert read_run_file(tmp_path) is None
+
+
+def test_a_file_in_the_place_of_the_folder_is_no_floor(tmp_path: Path) -> None:
+    """Nothing runs there, and there is nothing to tidy up."""
+    file = tmp_path / "floor"
+    file.touch()
+
+    assert not stop_floor(file)
+
+
+def test_a_run_file_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
+    """With the reason, instead of a traceback."""
+    (tmp_path / RUN_FILE).mkdir()
+
+    with pytest.raises(ConfigError, match=r"run\.json: cannot be removed: "):
+        stop_floor(tmp_path)
 
 
 def test_the_background_floor_gets_the_same_choice() -> None:
