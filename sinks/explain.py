@@ -206,7 +206,8 @@ def _add_revised(client: Client, explanation: Explanation, owners: Owners) -> No
     explanation.corrections = [step for step in steps if _matters(step, formula.kpi)]
     for step in explanation.corrections:
         why = f"{'taken back' if step.void else 'replaced'} by revision {step.by}"
-        detail = f"revision {step.replaced} of a {step.type}" + (f", ingest {step.ingest}" if step.ingest else "")
+        came = f"; revision {step.by} is of ingest {step.ingest}" if step.ingest else ""
+        detail = f"revision {step.replaced} of a {step.type}{came}"
         explanation.excluded.append(Excluded(why, "", step.happened_ms, step.source, step.id, detail))
 
 

@@ -46,10 +46,10 @@ def tell(client: Client) -> Tell:
     engine = new_engine(event_clock=True)
     said: list[FloorEvent | Ticked] = []
 
-    def run(*events: FloorEvent, hours: int = 1) -> None:
+    def run(*events: FloorEvent, hours: int = 1, ingest: int = 0) -> None:
         for event in (*events, Ticked(at=max(event.at for event in events) + timedelta(hours=hours))):
             key = b"" if isinstance(event, Ticked) else subject_of(event).encode()
-            item = Item(len(said), LATER_MS + len(said), encode(event), key, event, content=len(said))
+            item = Item(len(said), LATER_MS + len(said), encode(event), key, event, None, len(said), ingest)
             said.append(event)
             engine.apply(item)
         engine.take_outbox()
@@ -150,6 +150,16 @@ def test_a_correction_shows_what_it_was_and_is(tell: Tell, explain: Explain) -> 
     assert (step.replaced, step.by, step.changes) == (0, 1, "talk_s 60.0 -> 90.0")
     assert (step.before, step.after) == ((60_000, 1), (90_000, 1))
     assert excluded(found) == [("replaced by revision 1", "h1")]
+
+
+def test_an_ingest_is_named_beside_its_own_revision(tell: Tell, explain: Explain) -> None:
+    """What was replaced came with another file: whoever takes one of the two back must not take the wrong one."""
+    tell(handled(1, 5), ingest=3)
+    tell(handled(1, 5, revision=1, talk_s=90.0), ingest=4)
+
+    (replaced,) = explain("aht_s", "agent", "a1").excluded
+
+    assert replaced.detail == "revision 0 of a contact_handled; revision 1 is of ingest 4"
 
 
 def test_a_fact_that_moved_away_is_told_on_both_sides(tell: Tell, explain: Explain) -> None:
