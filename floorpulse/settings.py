@@ -73,7 +73,9 @@ class Settings(BaseSettings):
         5.0, gt=0, le=100, description="More of the last 1,000 records stop their source; 100: no limit."
     )
     web_host: str = Field("127.0.0.1", description="Address the web listens on.")
-    web_port: int = Field(8321, ge=0, le=65535, description="Port of the web; a free one if it is taken.")
+    web_port: int = Field(
+        8321, ge=0, le=65535, description="Port of the web; with `up` a free one, where none is set and it is taken."
+    )
     host_names: str = Field(
         "", description="Names with a dot that browsers reach web and gateway under, separated by commas."
     )

@@ -75,7 +75,7 @@ def run_floor(choice: Choice, libs: Path, prepare: Prepare, announce: Announce) 
 
 def _run(data: Path, choice: Choice, libs: Path, prepare: Prepare, teller: _Teller, ports: PortClaims) -> None:
     wanted = load_settings(data, clock=choice.clock, timezone=choice.timezone)
-    broker, shared, settings = _laid_out(data, wanted, libs, ports)
+    broker, shared, settings = _laid_out(data, wanted, libs, ports, _claimed(wanted, ports))
 
     def changed(parts: list[PartStatus]) -> None:
         RunFile(supervisor=os.getpid(), parts=parts, settings=shared).write(data)
@@ -106,7 +106,8 @@ def run_base(data: Path, libs: Path, work: Callable[[Settings], None]) -> None:
     with gate.lock(data / LOCK_FILE, refusal) as held, PortClaims() as ports:
         _note_pid(held.fileno())
         remove_run_file(data)
-        broker, shared, settings = _laid_out(data, load_settings(data), libs, ports)
+        wanted = load_settings(data)
+        broker, shared, settings = _laid_out(data, wanted, libs, ports, _usual(wanted))
 
         def work_once() -> None:
             work(load_settings(data))
@@ -125,11 +126,11 @@ def run_base(data: Path, libs: Path, work: Callable[[Settings], None]) -> None:
 
 
 def _laid_out(
-    data: Path, wanted: Settings, libs: Path, ports: PortClaims
+    data: Path, wanted: Settings, libs: Path, ports: PortClaims, product_ports: dict[str, int]
 ) -> tuple[kafka.Broker, dict[str, str | int], Settings]:
     """The folder made ready for its parts: broker, what the parts share, and the settings as they will read them."""
     broker = kafka.Broker(data / "kafka", ports.claim(USUAL_KAFKA_PORT), ports.claim(USUAL_CONTROLLER_PORT))
-    shared = _shared_settings(wanted, broker, ports)
+    shared = _shared_settings(wanted, broker, ports) | product_ports
     settings = _settings_of_the_parts(data, shared)
     kafka.write_files(broker)
     kafka.format_storage(broker, libs)
@@ -138,7 +139,7 @@ def _laid_out(
 
 
 def _shared_settings(wanted: Settings, broker: kafka.Broker, ports: PortClaims) -> dict[str, str | int]:
-    """What the children read out of the run file."""
+    """What the children read out of the run file, apart from ports of their own."""
     return {
         "kafka_bootstrap": broker.bootstrap,
         "clickhouse_url": f"http://127.0.0.1:{ports.claim(USUAL_STORE_PORT)}",
@@ -146,10 +147,26 @@ def _shared_settings(wanted: Settings, broker: kafka.Broker, ports: PortClaims) 
         "clickhouse_database": wanted.clickhouse_database,
         "clock": wanted.clock,
         "timezone": wanted.timezone,
+    }
+
+
+def _claimed(wanted: Settings, ports: PortClaims) -> dict[str, int]:
+    """The ports of the parts of floorpulse itself."""
+    return {
         "web_port": ports.claim(wanted.web_port, wanted.web_host),
         "gateway_port": ports.claim(wanted.gateway_port, wanted.gateway_host),
         "metrics_port": ports.claim(wanted.metrics_port),
         "delivery_metrics_port": ports.claim(wanted.delivery_metrics_port),
+    }
+
+
+def _usual(wanted: Settings) -> dict[str, int]:
+    """The same ports where nothing will listen on them: whoever holds them is in nobody's way."""
+    return {
+        "web_port": wanted.web_port,
+        "gateway_port": wanted.gateway_port,
+        "metrics_port": wanted.metrics_port,
+        "delivery_metrics_port": wanted.delivery_metrics_port,
     }
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from floorpulse.embedded import floor, gate
-from floorpulse.embedded.floor import LOCK_FILE, Choice, is_running, run_floor, start_in_background, stop_floor
+from floorpulse.embedded.floor import (
+    LOCK_FILE,
+    Choice,
+    is_running,
+    run_base,
+    run_floor,
+    start_in_background,
+    stop_floor,
+)
+from floorpulse.embedded.ports import PortClaims
 from floorpulse.embedded.run_file import RunFile, read_run_file
 from floorpulse.settings import RUN_FILE, Settings
 from schemas.errors import ConfigError, InputError
@@ -76,6 +85,20 @@ floor.stop_floor(Path(sys.argv[1]))
 
     assert ended.returncode == 1
     assert "has not stopped" in ended.stderr
+
+
+def test_a_backup_needs_no_port_of_the_web(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port_claims: PortClaims
+) -> None:
+    """
+    Where no part of floorpulse runs, a port that is set and taken by the floor beside it hinders nobody.
+
+    It then fails for the jars that are not there.
+    """
+    monkeypatch.setenv("FLOORPULSE_WEB_PORT", str(port_claims.claim(28_321)))
+
+    with pytest.raises(ConfigError, match="Kafka's storage could not be formatted"):
+        run_base(tmp_path, Path("libs"), lambda settings: None)
 
 
 def test_the_run_file_of_a_dead_supervisor_means_nothing(tmp_path: Path) -> None:
