@@ -52,6 +52,17 @@ def test_a_query_runs(reader: Client, sql: str) -> None:
     assert json.loads(reader.raw_query(filled(sql), fmt="JSONCompact"))["meta"]
 
 
+def test_who_waits_in_a_queue_is_shown_once(reader: Client) -> None:
+    """A queue is also a group with its agents, which nobody waits in: that is no second row."""
+    columns = ["subject", "hop", "kind", "waiting"]
+    reader.insert("subjects", [["queue:sales", 1, "queue", 3], ["queue:sales", 2, "queue", 0]], column_names=columns)
+    panel = dict(QUERIES)["floor: Waiting now"]
+
+    rows = reader.query(filled(panel)).result_rows
+
+    assert [row[:2] for row in rows] == [("sales", 3)]
+
+
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_an_expression_asks_metrics_that_exist(expression: str) -> None:
     """Each metric is one that a process tells Prometheus; histograms by their buckets."""
