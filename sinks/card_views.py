@@ -50,9 +50,14 @@ class Card:
 
     @property
     def known(self) -> str:
-        """A scalar for the WITH: the ids that are meant at any time, since when, and what and who they are then."""
+        """
+        A scalar for the WITH: the ids that are meant at any time, since when, and what and who they are then.
+
+        An alias that is asked for by its own name is among them: the registry knows it, if only as somebody else.
+        """
         lists = ", ".join(f"groupArray({name})" for name in ("agent", "starts", self.column, "people"))
-        return f"(SELECT ({lists}) FROM current_places WHERE has({self.column}, {self.asked})) AS known"
+        meant = f"has({self.column}, {self.asked}) OR {self.unknown}"
+        return f"(SELECT ({lists}) FROM current_places WHERE {meant}) AS known"
 
     def rows(self, table: str, at: str, where: str) -> str:
         """The panes of one table that are meant and fulfil a condition, with their person."""

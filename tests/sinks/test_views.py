@@ -200,6 +200,7 @@ def test_cards_agree_with_the_kpi_views(client: Client, put_agent: Put, *, rolle
     assert team == [("a1", 3, 30.0)]
     assert client.query(f"SELECT agent FROM team_day({day}, team='t2')").result_rows == [("a1",)]
     assert client.query(f"SELECT handled FROM agent_card({day}, zone='UTC', agent='a2')").result_rows == [(9,)]
+    assert client.query(f"SELECT handled FROM agent_card({day}, zone='UTC', agent='acd:7')").result_rows == []
 
 
 @pytest.mark.parametrize("rolled", [False, True])
