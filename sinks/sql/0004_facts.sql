@@ -1,5 +1,7 @@
 -- Views from single facts: figures that no sum of panes can give. They read `events` by type and time, and of each
 -- fact only the row that counts: the newest revision, not taken back. They reach as far back as raw events are kept.
+-- A payload is as its sender wrote it: the decoder takes the letters of an instant small and a comma for its point,
+-- ClickHouse does not, and one such event would make the whole view fail.
 
 CREATE OR REPLACE VIEW buckets AS
 SELECT row_number() OVER (ORDER BY opened_s) AS number,
@@ -130,7 +132,7 @@ FROM (
             toUInt64(round(told.waited_s * 1000)) AS waited_ms,
             arrayMap(s -> toUInt64(least(round(s * 1000), 14400000)), [told.talk_s, told.hold_s, told.wrap_s]) AS capped_ms,
             if(what != 'handled', (0, 0, 0, 0), (capped_ms[1], capped_ms[2], capped_ms[3], toUInt64(least(43200000,
-                greatest(0, dateDiff('millisecond', parseDateTime64BestEffort(told.started_at, 3, 'UTC'), at)))))) AS part_ms
+                greatest(0, dateDiff('millisecond', parseDateTime64BestEffort(translateUTF8(told.started_at, 'tz,_−', 'TZ.T-'), 3, 'UTC'), at)))))) AS part_ms
         FROM events FINAL
         WHERE type IN ('contact_offered', 'contact_answered', 'contact_abandoned', 'contact_flowed_out', 'contact_handled')
             AND at >= {from:DateTime64(3, 'UTC')} - toIntervalHour(24) AND at < {to:DateTime64(3, 'UTC')}
@@ -162,7 +164,7 @@ FROM (
         JSONExtract(payload, 'Tuple(agent String, talk_s Float64, hold_s Float64, wrap_s Float64, started_at String, transferred Bool)') AS told,
         arrayMap(s -> toUInt64(least(round(s * 1000), 14400000)), [told.talk_s, told.hold_s, told.wrap_s]) AS capped_ms,
         toUInt64(least(43200000,
-            greatest(0, dateDiff('millisecond', parseDateTime64BestEffort(told.started_at, 3, 'UTC'), at)))) AS contact_ms
+            greatest(0, dateDiff('millisecond', parseDateTime64BestEffort(translateUTF8(told.started_at, 'tz,_−', 'TZ.T-'), 3, 'UTC'), at)))) AS contact_ms
     FROM (
         SELECT substring(subject, 7) AS named, at, payload
         FROM events FINAL

@@ -19,6 +19,8 @@ from schemas.events import (
     ContactOffered,
     FloorEvent,
     StateChanged,
+    decode,
+    encode,
 )
 from schemas.registry import Alias, Floor, Person
 from tests.known_floor import instant, tell
@@ -272,6 +274,30 @@ def test_a_stuck_contact_is_capped_at_completion_too(client: Client) -> None:
     rows = ask(client, "agent, talk_ms / 3600000, in_hand_ms / 3600000, aht_s", "agent_at_completion")
 
     assert rows == [("ann", 4.0, 12.0, 14_400.0)]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "2026-03-02T05:23:00Z",
+        "2026-03-02t05:23:00z",
+        "2026-03-02_05:23:00,000Z",
+        "2026-03-02 10:53:00+0530",
+        "2026-03-02T01:53:00\u221203:30",
+    ],
+)
+def test_a_start_counts_however_it_is_written(client: Client, start: str) -> None:
+    """A payload stands as it came: what the decoder reads as an instant, the views of completion read so too."""
+    told = handled("c", "05:23", "06:15")
+    payload = encode(told).replace(b"2026-03-02T05:23:00Z", start.encode())
+    names = ["type", "subject", "at", "source", "id", "payload", "version"]
+    client.insert("events", [[told.type, "agent:a1", told.at, told.source, told.id, payload, 1]], column_names=names)
+
+    of_agent = ask(client, "in_hand_ms / 60000", "agent_at_completion")
+    of_queue = ask(client, "in_hand_ms / 60000", "queue_at_completion", f"{MORNING}, threshold_s = 20")
+
+    assert decode(payload) == told
+    assert of_agent == of_queue == [(52.0,)]
 
 
 @pytest.mark.parametrize(
