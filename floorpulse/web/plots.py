@@ -30,7 +30,7 @@ def plot_of(
         return None
     zone = zone_of(row.subject, registry, clock_ms).key
     rows: list[MinuteRow] = []
-    for owner, column, ids in _whose(client, row.subject, registry, clock_ms):
+    for owner, column, ids in _whose(client, row.subject, registry):
         question = SeriesQuestion(
             owner=owner,
             column=column,
@@ -72,19 +72,17 @@ def _end(frame: Frame) -> int:
     return frame.starts[-1] + (DAY_MS + DAY_MS // 12 if frame.by_day else MINUTE_MS)
 
 
-def _whose(client: Client, subject: str, registry: Registry, clock_ms: int) -> list[tuple[str, str, list[str]]]:
+def _whose(client: Client, subject: str, registry: Registry) -> list[tuple[str, str, list[str]]]:
     """(table, column, ids) of the sums of a subject; what a queue's agents did stands in their own table."""
     kind, _, id_ = subject.partition(":")
     if kind == "agent":
         return [("agent", "agent", [id_])]
     if kind == "queue":
         return [("queue", "queue", [id_]), ("agent", "queue", [id_])]
-    agents = queries.known_ids(client, "agent")
     if kind == "team":
-        return [("agent", "agent", [agent for agent in agents if registry.team_of(agent, clock_ms) == id_])]
+        return [("agent", "team", [id_])]
     queues = queries.known_ids(client, "queue")
     if kind == "client":
         mine = [queue for queue in queues if registry.client_of_queue(queue) == id_]
         return [("queue", "queue", mine), ("agent", "queue", mine)]
-    here = [agent for agent in agents if registry.site_of_agent(agent, clock_ms) == id_]
-    return [("agent", "agent", here), ("queue", "queue", [q for q in queues if registry.site_of_queue(q) == id_])]
+    return [("agent", "site", [id_]), ("queue", "queue", [q for q in queues if registry.site_of_queue(q) == id_])]

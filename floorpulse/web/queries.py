@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any
 from floorpulse.web.instants import in_ms, ms_of
 from schemas.kpis import Kpi
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
-from sinks.group_sql import summing
+from sinks.group_sql import Rows, agent_rows, summing, union
 from sinks.pane_sql import CLEAN, QUARTER_S, Span, of_minutes, of_quarters
+from sinks.placement_sql import Placement, movers
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 WAITS = {"answered_waits": ANSWERED_WITHIN, "abandoned_waits": ABANDONED_WITHIN}
 LATEST_WINDOWS = ("30m", "60m", "day")
+
+_WHOLE_ZONE = f"timezoneOffset(toDateTime({{from:Int64}}, {{zone:String}})) % {QUARTER_S} = 0"
+"""By local days quarter hours may be read where the zone keeps to them."""
+_ID = "{ids:Array(String)}[1]"
+_PLACEMENTS = {"team": Placement("teams", "''", "''", _ID), "site": Placement("sites", "'main'", "'main'", _ID)}
+"""The groups of agents, as the views `kpi_team` and `kpi_site` have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,7 @@ class SeriesQuestion:
     owner: str
     """agent or queue: the table."""
     column: str
-    """agent or queue: whose id it is."""
+    """agent or queue: whose id it is; team or site: of agents, each minute for where its agent was then."""
     ids: Sequence[str]
     from_ms: int
     to_ms: int
@@ -179,6 +186,9 @@ def series(client: Client, question: SeriesQuestion, kpi: Kpi) -> list[MinuteRow
     values: dict[str, Any] = {"from": _s(question.from_ms), "to": _s(question.to_ms), "ids": list(question.ids)}
     if question.zone:
         values["zone"] = question.zone
+    if question.column in _PLACEMENTS:
+        return _minutes(client, _placed_sql(question, columns), columns, values)
+    if question.zone:
         return _minutes(client, _days_sql(question.owner, columns, asked), columns, values)
     sql = _minutes_sql(question.owner, columns, "''", "toStartOfMinute(minute)", f" AND {asked}")
     return _minutes(client, sql, columns, values)
@@ -198,14 +208,27 @@ def _columns_of(kpi: Kpi, owner: str) -> tuple[str, ...]:
     return tuple(column for column in known if column in wanted)
 
 
+def _placed_sql(question: SeriesQuestion, columns: Sequence[str]) -> str:
+    """Sums of the agents of a team or a site, by minute or by local day."""
+    span = _span(_WHOLE_ZONE if question.zone else "0")
+    step = "toStartOfDay(at, {zone:String})" if question.zone else "toStartOfMinute(at)"
+    rows = agent_rows(Rows(span, tuple(columns)), _PLACEMENTS[question.column])
+    return (
+        f"WITH {CLEAN}, {movers(span)}"
+        f" SELECT '' AS subject, toInt64(toUnixTimestamp({step})) AS at_s, {summing(columns, of='panes.')}"
+        f" FROM ({union(rows)}) AS panes WHERE grp = {_ID}"
+        " GROUP BY subject, at_s ORDER BY subject, at_s"
+    )
+
+
+def _span(by_quarters: str) -> Span:
+    return Span("toDateTime({from:Int64}, 'UTC')", "toDateTime({to:Int64}, 'UTC')", by_quarters)
+
+
 def _days_sql(owner: str, columns: Sequence[str], where: str) -> str:
     """Sums by local day: of quarter hours where these hold everything, of minutes elsewhere."""
     names = ", ".join(columns)
-    span = Span(
-        "toDateTime({from:Int64}, 'UTC')",
-        "toDateTime({to:Int64}, 'UTC')",
-        f"timezoneOffset(toDateTime({{from:Int64}}, {{zone:String}})) % {QUARTER_S} = 0",
-    )
+    span = _span(_WHOLE_ZONE)
     return (
         f"WITH {CLEAN}"
         f" SELECT '' AS subject, toInt64(toUnixTimestamp(toStartOfDay(at, {{zone:String}}))) AS at_s,"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from floorpulse.web.figures import total
+from floorpulse.web.plots import plot_of, row_of
 from floorpulse.web.queries import SeriesQuestion, series
 from schemas.kpi_terms import Codes
 from schemas.kpis import KPIS, SERVICE_LEVEL_VARIANTS, Kpi, service_level, value
@@ -20,7 +21,8 @@ from schemas.panes import (
     WAIT_BUCKETS,
     Sums,
 )
-from schemas.times import DAY_MS, MINUTE_MS
+from schemas.times import DAY_MS, MINUTE_MS, from_ms
+from sinks.registry import load_registry
 from tests.sinks.rolling import rolled_up
 
 CODES = Codes(productive=frozenset({"training"}), unpaid=frozenset({"lunch"}), standards_ms={"keying": 60_000})
@@ -78,3 +80,34 @@ def test_each_kpi_of_a_plot_is_that_of_all_sums(stored_floor: Any, zone: str, is
     read = [(kpi.id, owner, shown(kpi, owner)) for kpi in ALL_KPIS for owner in counted]
 
     assert read == [(kpi.id, owner, value(kpi, counted[owner], codes=CODES)) for kpi in ALL_KPIS for owner in counted]
+
+
+@pytest.mark.parametrize(("subject", "most"), [("team:aster", 7), ("team:briar", 5), ("site:cebu", 5)])
+@pytest.mark.parametrize(("window", "is_rolled"), [("30m", False), ("30m", True), ("1d", True)])
+def test_a_plot_has_who_was_there_then(
+    stored_floor: Any, fired: Any, subject: str, most: int, window: str, *, is_rolled: bool
+) -> None:
+    """
+    Whoever changes the team takes nothing along, and leaves nothing behind.
+
+        aster   7 |
+        briar     | 5
+                  noon
+    """
+    noon = stored_floor.now_ms - stored_floor.now_ms % DAY_MS - DAY_MS // 2
+    moved = from_ms(noon if window != "1d" else noon + DAY_MS // 2)
+    second = noon + (DAY_MS if window == "1d" else 2 * MINUTE_MS)
+    stays = [{"team": "aster", "valid_to": moved}, {"team": "briar", "valid_from": moved}]
+    teams = [{"id": "aster"}, {"id": "briar", "site": "cebu"}]
+    stored_floor.registry(sites=[{"id": "cebu"}], teams=teams, people=[{"id": "a0412", "teams": stays}])
+    stored_floor.agent_minute("a0412", noon - 2 * MINUTE_MS, handled=7)
+    stored_floor.agent_minute("a0412", second, handled=5)
+    if is_rolled:
+        rolled_up(stored_floor.client)
+    step = fired(noon + 8 * MINUTE_MS, subject=subject, kpi="handled", window=window)
+    registry = load_registry(stored_floor.client)
+
+    plot = plot_of(stored_floor.client, row_of(step), {}, registry, second + 9 * MINUTE_MS)
+
+    assert plot is not None
+    assert max(plot["y"]) == most
