@@ -58,15 +58,16 @@ CREATE OR REPLACE VIEW quality_open_waits AS
 SELECT 'open_waits' AS trouble, queue AS part, count() AS n, any(contact) AS example
 FROM (
     SELECT substring(subject, 7) AS queue, JSONExtractString(payload, 'contact') AS contact,
-        maxIf(at, type = 'contact_offered') AS entered, maxIf(
-            at + toIntervalMillisecond(toInt64(round(JSONExtractFloat(payload, 'clamped_s') * 1000))), type != 'contact_offered') AS departed
+        maxIf(at, type = 'contact_offered') AS entered, groupArrayIf(
+            at + toIntervalMillisecond(toInt64(round(JSONExtractFloat(payload, 'clamped_s') * 1000))), type != 'contact_offered') AS departures
     FROM events FINAL
     WHERE type IN ('contact_offered', 'contact_answered', 'contact_abandoned', 'contact_flowed_out')
         AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} + INTERVAL 12 HOUR
         AND superseded_by = 0 AND void = 0
     GROUP BY queue, contact
 )
-WHERE entered >= {from:DateTime64(3, 'UTC')} AND entered < {to:DateTime64(3, 'UTC')} AND departed < entered
+WHERE entered >= {from:DateTime64(3, 'UTC')} AND entered < {to:DateTime64(3, 'UTC')}
+    AND NOT arrayExists(departed -> departed >= entered AND departed <= entered + INTERVAL 12 HOUR, departures)
     AND entered + INTERVAL 12 HOUR <= (SELECT max(clock) FROM subjects WHERE kind = 'partition' AND hop = 1)
 GROUP BY queue
 COMMENT 'Waits that nobody ended within 12 h, by queue. Parameters: from, to (UTC)';
@@ -75,15 +76,16 @@ CREATE OR REPLACE VIEW quality_open_contacts AS
 SELECT 'open_contacts' AS trouble, first_source AS part, count() AS n, any(contact) AS example
 FROM (
     SELECT subject, JSONExtractString(payload, 'contact') AS contact, any(source) AS first_source,
-        maxIf(at, type = 'contact_accepted') AS taken, maxIf(
-            at + toIntervalMillisecond(toInt64(round(JSONExtractFloat(payload, 'clamped_s') * 1000))), type = 'contact_handled') AS finished
+        maxIf(at, type = 'contact_accepted') AS taken, groupArrayIf(
+            at + toIntervalMillisecond(toInt64(round(JSONExtractFloat(payload, 'clamped_s') * 1000))), type = 'contact_handled') AS ends
     FROM events FINAL
     WHERE type IN ('contact_accepted', 'contact_handled')
         AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')} + INTERVAL 12 HOUR
         AND superseded_by = 0 AND void = 0
     GROUP BY subject, contact
 )
-WHERE taken >= {from:DateTime64(3, 'UTC')} AND taken < {to:DateTime64(3, 'UTC')} AND finished < taken
+WHERE taken >= {from:DateTime64(3, 'UTC')} AND taken < {to:DateTime64(3, 'UTC')}
+    AND NOT arrayExists(finished -> finished >= taken AND finished <= taken + INTERVAL 12 HOUR, ends)
     AND taken + INTERVAL 12 HOUR <= (SELECT max(clock) FROM subjects WHERE kind = 'partition' AND hop = 1)
 GROUP BY first_source
 COMMENT 'Contacts that an agent took and that nobody finished within 12 h, by source. Parameters: from, to (UTC)';

@@ -21,7 +21,7 @@ from schemas.events import (
 )
 from schemas.registry import Alias, Floor, Person, ReasonCode
 from schemas.telemetry import DEAD_REASONS
-from schemas.times import from_ms, to_ms
+from schemas.times import HOUR_MS, from_ms, to_ms
 from sinks.quality import CHECKS, all_time, read_quality
 from sinks.registry import store_registry
 from sinks.schema import statements
@@ -187,6 +187,32 @@ def test_waits_and_contacts_that_nobody_ended_are_counted(client: Client, store:
 
     assert answer["open_waits"] == {"q": (1, "c1")}
     assert answer["open_contacts"] == {"acd": (1, "c9")}
+
+
+@pytest.mark.parametrize("ends", [DAY[1], to_ms(AT) - 8 * HOUR_MS])
+def test_an_end_after_12_hours_ends_nothing_any_more(client: Client, store: Store, ends: int) -> None:
+    """
+    What ended by itself is counted, whether or not the range holds the late end too; the last instant is in time.
+
+        01:00           13:00     14:00
+        c1, c3 |----------|         x  too late
+        c2, c4 |----------x            in time
+    """
+    began, in_time, too_late = (AT + timedelta(hours=hours) for hours in (-9, 3, 4))
+    left: dict[str, Any] = {"source": "acd", "queue": "q", "waited_s": 60.0}
+    store(
+        *(ContactOffered(source="acd", id=c, at=began, contact=c, queue="q") for c in ("c1", "c2")),
+        ContactAbandoned(**left, id="c1", at=too_late, contact="c1"),
+        ContactAbandoned(**left, id="c2", at=in_time, contact="c2"),
+        *(ContactAccepted(source="acd", id=c, at=began, contact=c, agent="a1") for c in ("c3", "c4")),
+        handled(3, at=too_late),
+        handled(4, at=in_time),
+    )
+
+    answer = found(client, (DAY[0], ends))
+
+    assert answer["open_waits"] == {"q": (1, "c1")}
+    assert answer["open_contacts"] == {"acd": (1, "c3")}
 
 
 def test_states_that_ended_by_themselves_are_counted(client: Client, store: Store) -> None:
