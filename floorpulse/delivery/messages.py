@@ -159,5 +159,10 @@ def _one_line(notice: dict[str, Any]) -> str:
 
 
 def _numbers(step: Transition) -> str:
-    value = "-" if step.value is None else f"{step.value:.4g}"
+    value = "-" if step.value is None else _in_words(step.value)
     return f"{step.rule}, {step.subject}: {step.kpi} {value} over {step.window} (limit {step.threshold:g}, n {step.n})"
+
+
+def _in_words(value: float) -> str:
+    """Four digits that tell, but no digit of a whole number cut: 12,345 contacts are not 1.234e+04."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
