@@ -95,6 +95,7 @@ def test_a_row_that_no_event_asks_for_is_left_out(parse: Parse) -> None:
         ("7;02.03.2026 09:30;Eva;1;no;-0:05:00;final", "Time: expected greater than or equal to 0, found '-300.0'"),
         ("7;02.03.2026 09:30;Eva;1;no;0:05:-30;final", "Time: expected a time H:MM:SS, found '0:05:-30'"),
         ("7;02.03.2026 09:30;Eva;101;no;0:00:01;final", "Points: expected less than or equal to 100, found '101.0'"),
+        ("7;02.03.2026 09:30;Eva;-1;no;0:00:01;final", "Points: expected greater than or equal to 0, found '-1.0'"),
         ("7;02.03.2026 09:30;Eva;1;maybe;0:00:01;final", "Fatal: expected yes or no, found 'maybe'"),
         (";02.03.2026 09:30;Eva;1;no;0:00:01;final", "Nr: expected a value, found 'none'"),
         ("7;02.03.2026 09:30;Eva", "row: expected 7 columns, found '3 columns'"),
@@ -112,7 +113,7 @@ def test_a_bad_cell_names_line_and_column(parse: Parse, row: str, text: str) -> 
 
 @pytest.mark.parametrize(
     ("cell", "seconds"),
-    [("1.234,5", 1234.5), ("1234,5", 1234.5), ("1.234", 1234.0), ("0,5", 0.5), (",5", 0.5), ("-1", 0.0)],
+    [("1.234,5", 1234.5), ("1234,5", 1234.5), ("1.234", 1234.0), ("0,125", 0.125), (",5", 0.5), ("-1", 0.0)],
 )
 def test_a_point_parts_thousands_where_the_comma_is_decimal(parse: Parse, cell: str, seconds: float) -> None:
     """As spreadsheets of such a country write it."""
@@ -125,7 +126,9 @@ def test_a_point_parts_thousands_where_the_comma_is_decimal(parse: Parse, cell: 
     assert timed.seconds == seconds
 
 
-@pytest.mark.parametrize(("cell", "seconds"), [("0:01:02,5", 62.5), ("0:01:02.5", 62.5), ("-0:00:01", 0.0)])
+@pytest.mark.parametrize(
+    ("cell", "seconds"), [("2:00:00", 7200.0), ("0:01:02,5", 62.5), ("0:01:02.5", 62.5), ("-0:00:01", 0.0)]
+)
 def test_a_length_may_have_decimals_and_a_sign(parse: Parse, cell: str, seconds: float) -> None:
     """The sign is of the whole: minutes before midnight are no minutes after it."""
     (_, timed) = accepted(parse(f"7;02.03.2026 09:30;Eva;1;no;{cell};final"))
@@ -177,6 +180,17 @@ def test_a_contact_that_ends_before_its_start_is_refused(nobody: Resolve, start:
 
     assert isinstance(refused, Rejected)
     assert refused.kind == "Start: expected a time at most 2 s after that of the end"
+
+
+def test_two_small_gaps_of_one_contact_are_both_lifted(nobody: Resolve) -> None:
+    """`clamped_s` is the larger one, whichever comes first."""
+    waits = CALLS.replace("talk_s: Talk", "talk_s: Talk, waited_s: Wait")
+    parser = CsvParser(read_mapping(waits, "map.yaml"), ZoneInfo("UTC"), nobody)
+    times = b"2026-03-02T09:00,2026-03-02T09:00,Eva"
+
+    (event,) = accepted(list(parser.parse([b"Nr,Start,End,Agent,Talk,Wait\n", b"1," + times + b",-2,-1\n"])))
+
+    assert (event.talk_s, event.waited_s, event.clamped_s) == (0, 0, 2)
 
 
 PAUSES = """\
@@ -231,7 +245,7 @@ def test_a_header_without_a_mapped_column_is_refused(nobody: Resolve) -> None:
     """The line says which column is missing."""
     parser = CsvParser(read_mapping(MAPPING, "map.yaml"), ZoneInfo("UTC"), nobody)
 
-    with pytest.raises(InputError, match="line 1: expected the column 'Date' of the mapping"):
+    with pytest.raises(InputError, match="line 1: expected the column 'Date' of the mapping in the header"):
         list(parser.parse([b"Nr;Agent\n"]))
 
 
@@ -256,6 +270,8 @@ def test_a_header_that_has_a_mapped_column_twice_is_refused(nobody: Resolve) -> 
         ("source: crm\n", "", r"map.yaml:1: source: missing"),
         ("task_timed", "task_times", r"map.yaml:11: events.1: type: expected one of .*found 'task_times'"),
         ("events:", "events: [", r"map.yaml:\d+: not YAML"),
+        ("crm", "c\0rm", r"map.yaml:1: not YAML"),
+        (MAPPING, "", r"map.yaml:1: expected keys and values, found NoneType"),
         ("source: crm\n", "source: crm\nsource: acd\n", r"map.yaml:2: not YAML: source is given twice"),
     ],
 )

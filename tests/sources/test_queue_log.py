@@ -84,6 +84,13 @@ def test_ring_no_answer_counts_in_milliseconds(parse: Parse) -> None:
     assert missed.rang_s == 10
 
 
+def test_a_call_that_was_dumped_rang_for_no_known_time(parse: Parse) -> None:
+    """AGENTDUMP has no ring time: the contact was not taken all the same."""
+    (dumped,) = of(parse("115|c1|q|A|AGENTDUMP|\n"), ContactRejected)
+
+    assert (dumped.contact, dumped.rang_s) == ("c1", 0)
+
+
 def test_transfers_end_the_leg_and_count_their_fields_from_the_right(parse: Parse) -> None:
     """Blind, attended over a bridge and attended over a link differ in length."""
     link = "200|c9|q|A|ATTENDEDTRANSFER|LINK|ch1|ch2|7|33|1\n"
@@ -182,6 +189,25 @@ def test_a_call_in_wrap_takes_its_end_away(parse: Parse) -> None:
     assert [s[2] for s in states(parsed)] == ["on_contact", "wrap", "on_contact", "wrap", "ready"]
 
 
+def test_a_login_to_another_queue_ends_no_wrap(parse: Parse) -> None:
+    """
+    Only the first login makes ready; the wrap goes on to its own end.
+
+    log    ADDMEMBER q          CONNECT     COMPLETEAGENT  ADDMEMBER q2
+    state  ready 90             110         wrap 170                     ready 200
+    """
+    parsed = parse("90|M|q|A|ADDMEMBER|\n" + CALL + "180|M|q2|A|ADDMEMBER|\n", wrap_s=30)
+
+    assert [s[::2] for s in states(parsed)] == [(90, "ready"), (110, "on_contact"), (170, "wrap"), (200, "ready")]
+
+
+def test_every_wrap_ends_where_the_log_does(parse: Parse) -> None:
+    """Each at its own time, however long after the last line."""
+    parsed = parse(CALL + CALL.replace("c1", "c2").replace("|A|", "|B|").replace("170|", "190|"), wrap_s=30)
+
+    assert [s[:3] for s in states(parsed)[-2:]] == [(200, "A", "ready"), (220, "B", "ready")]
+
+
 @pytest.mark.parametrize(
     ("line", "why", "waited"),
     [
@@ -211,6 +237,13 @@ def test_a_restart_ends_everything_that_is_open(parse: Parse) -> None:
     assert [s[1:3] for s in states(parsed)[-2:]] == [("B", "offline"), ("A", "offline")]
 
 
+def test_who_logs_in_paused_is_away(parse: Parse) -> None:
+    """Nobody is ready before the pause ends."""
+    log = "100|M|q|A|ADDMEMBER|PAUSED\n160|M|q|A|UNPAUSE|\n"
+
+    assert states(parse(log)) == [(100, "A", "away", None), (160, "A", "ready", None)]
+
+
 def test_leaving_the_last_queue_is_offline(parse: Parse) -> None:
     """Membership is by queue; the first makes ready, the last offline."""
     log = "".join(f"{t}|MANAGER|{q}|A|{v}|\n" for t, q, v in [
@@ -225,6 +258,7 @@ def test_leaving_the_last_queue_is_offline(parse: Parse) -> None:
     [
         ("x|c|q|A|CONNECT|1|x|1", "time: expected unix seconds, found 'x'"),
         ("1|c|q|A|CONNECT|one|x|1", "holdtime: expected a whole number, found 'one'"),
+        ("1|c|q|A|CONNECT|", "holdtime: expected a whole number, found ''"),
         ("1|c|q|NONE|CONNECT|1|x|1", "agent: expected the name of an agent, found 'NONE'"),
         ("1|NONE|q|A|CONNECT|1|x|1", "call: expected the id of a call, found 'NONE'"),
         ("1|c|q", f"row: expected unix seconds|call|queue|agent|verb|data, found '{BASE_S + 1}|c|q'"),
@@ -245,6 +279,11 @@ def test_an_unknown_verb_is_left_out(parse: Parse) -> None:
     assert [p.reason for p in parsed if isinstance(p, Skipped)] == ["unknown verb"]
 
 
+def test_blank_lines_are_no_rows(parse: Parse) -> None:
+    """They are neither counted nor refused."""
+    assert parse(CALL + "\n \r\n") == parse(CALL)
+
+
 def test_another_format_is_refused_by_its_first_line(parse: Parse) -> None:
     """One line says what was found and expected."""
     with pytest.raises(InputError, match=r"line 1: expected a queue_log line, .*; found 'a,b'"):
@@ -256,6 +295,15 @@ def test_the_same_file_has_the_same_ids(parse: Parse) -> None:
     assert parse(DAY, wrap_s=20) == parse(DAY, wrap_s=20)
     identities = [(e.id, e.type) for e in events(parse(DAY, wrap_s=20))]
     assert len(identities) == len(set(identities))
+
+
+def test_a_line_in_other_words_has_another_hash(parse: Parse) -> None:
+    """Under the same id it is a conflict; a state, which several lines may say, is the same fact for any of them."""
+    told, otherwise = ({p.event.type: p.content for p in parse(log) if isinstance(p, Accepted)} for log in (
+        CALL, CALL.replace("|60|", "|59|"),
+    ))  # fmt: skip
+
+    assert [kind for kind in told if told[kind] != otherwise[kind]] == ["contact_handled"]
 
 
 def test_memory_carries_over_a_restart_of_the_reader(parse: Parse, nobody: Resolve) -> None:

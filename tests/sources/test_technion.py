@@ -117,12 +117,34 @@ def test_times_after_midnight_are_of_the_next_day(parse: Parse) -> None:
     assert handled.at == utc(22, 2, 9)
 
 
+def test_without_queue_and_service_times_it_is_handled_when_the_ivr_ends(parse: Parse) -> None:
+    """The last instant that the row tells."""
+    handled = events(parse(NO_QUEUE.replace("8:00:08 8:01:08 60", "0:00:00 0:00:00 0")))[2]
+
+    assert handled.at == utc(6, 0, 9)
+
+
+def test_the_clock_change_of_the_day_counts(parse: Parse) -> None:
+    """Clocks of Jerusalem were put on in the night to 2 April 1999: 7:10 is seven hours and not eight after 0:00."""
+    offered = events(parse(GOOD.replace("990201", "990402")))[0]
+
+    assert offered.at == datetime(1999, 4, 2, 4, 10, 10, tzinfo=UTC)
+
+
+def test_blank_lines_are_no_rows(parse: Parse) -> None:
+    """They are neither counted nor refused."""
+    assert [p.line for p in parse(PHANTOM, "", PHANTOM)] == [2, 4]
+
+
 @pytest.mark.parametrize(
     ("row", "text"),
     [
         (GOOD.replace(" 120 ", " 12x "), "ser_time: expected a whole number, found '12x'"),
+        (GOOD.replace(" 120 ", " 1234567 "), "ser_time: expected a whole number, found '1234567'"),
         (GOOD.replace("7:10:40", "7:61:40"), "q_exit: expected a time H:MM:SS, found '7:61:40'"),
         (GOOD.replace("990201", "990231"), "date: expected a date YYMMDD, found '990231'"),
+        (GOOD.replace("990201", "99-02-01"), "date: expected a date YYMMDD, found '99-02-01'"),
+        (GOOD.replace(" PS ", "  "), "type: expected 1 to 60 characters, found ''"),
         (GOOD.replace(" AGENT ", " AGENTS "), "outcome: expected AGENT, HANG or PHANTOM, found 'AGENTS'"),
         (GOOD.rsplit(" ", 3)[0], "row: expected 17 columns, found '14 columns'"),
     ],
