@@ -56,7 +56,7 @@ class CsvRows:
             del taken[1:]
         first = self._line + 1
         self._line += len(taken)
-        return CsvRow(first, b"".join(taken), fields or [], fault if taken[0].strip() else None)
+        return CsvRow(first, b"".join(taken), fields or [], fault)
 
     def _take(self, taken: list[bytes]) -> Iterator[str]:
         while len(taken) < _LONGEST_RECORD:
