@@ -69,6 +69,29 @@ def test_what_waits_is_not_told_once_its_person_is_erased() -> None:
     assert keys(due(grouping, START_MS + 5_000)) == [["a"]]
 
 
+def test_the_title_names_the_first_and_counts_the_rest() -> None:
+    """One line, however many notices there are."""
+    titles = [message_of("lead", [notice(key) for key in told]).title for told in ("a", "abc")]
+
+    assert titles == ["text a", "text a (and 2 more)"]
+
+
+def test_what_comes_after_a_message_waits_five_seconds_of_its_own() -> None:
+    """
+    Each message takes all of five seconds along, so nobody gets two within them.
+
+    seconds   0   5      5.1   5.2     10.1
+              a   [a]    b     -       [b]
+    """
+    grouping = waiting("a")
+    due(grouping, START_MS + 5_000)
+
+    grouping.add("lead", notice("b", START_MS + 5_100), ("floor.alerts", 0, 1), START_MS + 5_100)
+
+    assert due(grouping, START_MS + 5_200) == []
+    assert keys(due(grouping, START_MS + 10_100)) == [["b"]]
+
+
 def test_a_notice_read_twice_is_told_once() -> None:
     """Whether its message still waits or has gone."""
     grouping = waiting("a", "a")

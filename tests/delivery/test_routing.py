@@ -63,6 +63,24 @@ def test_whom_the_rule_names_is_told_first(receiver: str, off_duty: list[str], e
     assert told(fired(receiver=receiver), *off_duty) == [expected]
 
 
+@pytest.mark.parametrize(("value", "shown"), [(None, "-"), (500.25, "500.2"), (0.0, "0")])
+def test_a_notice_tells_value_limit_and_n(value: float | None, shown: str) -> None:
+    """A value that is missing is no zero."""
+    text = of_transition(fired(value=value)).text
+
+    assert text == f"firing (act): slow, agent:a1: aht_s {shown} over 60m (limit 300, n 3)"
+
+
+def test_only_a_case_that_opens_is_told() -> None:
+    """What people do in it stands in the inbox."""
+    entry = RecordEvent(
+        stream="agent:a1", sequence=2, id="e2", kind="case_commented", at=NOON, by="lead", command="c2", record="case1",
+        version=2, body={"text": "x"}, previous="h", hash="h2",
+    )  # fmt: skip
+
+    assert of_record_event(entry) is None
+
+
 def test_an_opened_case_goes_to_whom_its_rule_names() -> None:
     """The ledger holds the step that opened it, so the role is known there too."""
     body = {"opens": "coaching", "transition": fired(receiver="manager").model_dump(mode="json")}
