@@ -43,6 +43,11 @@ def test_vanished_rule_ends_its_episode() -> None:
     assert floor.at(NINE + 10_000) == []
 
 
+def test_a_rule_has_the_same_version_from_release_to_release() -> None:
+    """Were it made in another way, an update of the program would end every episode and begin it anew."""
+    assert rule().version() == 121_792_368_901_794
+
+
 def test_rewording_goes_on() -> None:
     """Another text, or another revision with the same rule, leaves the episode alone."""
     floor = OneSubject([rule()], FakeView(by_window=handle_time(120)))

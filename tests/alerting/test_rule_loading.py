@@ -115,6 +115,7 @@ LIVE_FAULTS = [
     ("subject: agent", "subject: team", "subject: time_in_state_s is a figure of: agent"),
     ('comparison: ">"', 'comparison: "<"', 'comparison: time_in_state_s grows with time: expected ">" or ">="'),
     ("threshold: 60", "threshold: 0", "threshold: expected seconds above 0"),
+    ("threshold: 60", "threshold: 60\n    clear: -1", "clear: expected seconds from 0 on"),
     ("state: away", "state: ready\n    reason: lunch", "reason: only for the state away"),
     ("state: away", "state: away\n    min_n: 2", "min_n: a figure of this instant has no minimum n"),
 ]
