@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -161,6 +162,18 @@ def test_a_restart_of_the_groups_changes_nothing(
     assert {k: d for k, d in _days(engine).items() if d} == {k: d for k, d in _days(whole).items() if d}
 
 
+def test_groups_that_start_twice_begin_to_read_at_the_same_place() -> None:
+    """What the first start read again is not in any state: the next one needs it too."""
+    log = [given_by(0, mark, {"team:t1": {mark: {"handled": 1}}}) for mark in range(1, 5)]
+    groups = new_groups(Busy(), 1)
+    fed(groups, log)
+    frozen = [groups.freeze()]
+
+    again = restarted_groups(groups, frozen, log)
+
+    assert again.checkpoint().body["replay_from"] == frozen[0].checkpoint.body["replay_from"] == 0
+
+
 def test_a_minute_is_judged_when_all_partitions_have_passed_it() -> None:
     """The slowest partition holds the groups."""
     #   partition 0   1 2 3
@@ -174,6 +187,29 @@ def test_a_minute_is_judged_when_all_partitions_have_passed_it() -> None:
 
     noon = NOON_MINUTE * MINUTE_MS
     assert notes.judged == [("team:t1", noon + 2 * MINUTE_MS, 1), ("team:t1", noon + 3 * MINUTE_MS, 2)]
+
+
+def test_a_rule_over_days_is_judged_for_a_group_when_its_site_day_has_closed() -> None:
+    """
+    A quarter of an hour after midnight, by the sums of the days; at midnight of the next day they count still.
+
+    minute    16:01 two contacts    0:13    0:14        0:14 of the day after
+    judged                                  too few     with one more: breached
+    """
+    engine, closes = new_groups(Busy(), 1), 8 * 60 + 14
+    log = [given_by(0, 1, {"team:t1": {1: {"handled": 2}}}), given_by(0, closes)]
+    assert not [step for step in fed(engine, log) if step.rule == "days"]
+
+    engine.apply(2, [given_by(0, closes + 1, {"team:t1": {closes + 1: {"handled": 1}}})])
+    engine.apply(3, [given_by(0, closes + 24 * 60 - 1)])
+    assert not [step for step, _ in engine.take_outbox().transitions if step.rule == "days"]
+    engine.apply(4, [given_by(0, closes + 24 * 60)])
+
+    (step,) = (step for step, _ in engine.take_outbox().transitions if step.rule == "days")
+    assert (step.value, step.day, step.at) == (3, date(2026, 3, 3), datetime(2026, 3, 4, 0, 15, tzinfo=UTC))
+    assert (step.window_from, step.window_to) == (
+        datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC),
+    )  # fmt: skip
 
 
 def test_marks_that_say_nothing_are_left_out_of_the_message() -> None:

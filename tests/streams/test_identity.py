@@ -45,6 +45,32 @@ def count(engine: PartitionEngine, agent: str = "a1") -> int:
     return subject.panes.sums(0, subject.panes.newest).get("handled", 0) if subject else 0
 
 
+def test_of_all_that_came_before_the_highest_revision_counts() -> None:
+    """Whatever offsets they have: a lower revision that came later replaced nothing."""
+    #   offset     3          5          7          9
+    #   revision   0          2          1          the record at hand
+    rows = [Known(0, offset, revision, 1, DAWN, b"", epoch=1) for offset, revision in ((3, 0), (5, 2), (7, 1))]
+
+    assert identity.prior_of(rows, 0, 1, 9) == rows[1]
+    assert identity.prior_of(rows, 0, 1, 5) == rows[0]
+    assert identity.prior_of(rows, 0, 1, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("partition", "stored", "wins"),
+    [(0, 1, "remembered"), (identity.ELSEWHERE, 1, "stored"), (identity.ELSEWHERE, 0, "remembered")],
+    ids=["here", "elsewhere", "elsewhere, and newer"],
+)
+def test_what_is_stored_counts_where_memory_knows_no_more_than_that_it_is_elsewhere(
+    partition: int, stored: int, wins: str
+) -> None:
+    """Of what is held here, memory has the newest."""
+    remembered = Known(partition, 4, 1, 0, DAWN, b"")
+    prior = Known(0, 3, stored, 1, DAWN, b"x")
+
+    assert identity.newest_of(remembered, prior) == {"remembered": remembered, "stored": prior}[wins]
+
+
 @pytest.mark.parametrize(
     ("again", "talk", "counters"),
     [
@@ -164,6 +190,13 @@ def test_who_has_a_higher_revision_tells_who_asks() -> None:
     engine = engine_after(fact(0), fact(1, 2, revision=2), asked(2, 1))
 
     assert [ask.revision for ask in engine.take_outbox().asks] == [2]
+
+
+def test_who_has_the_revision_that_others_are_asked_for_keeps_it() -> None:
+    """What is to be given up is below it; there is nobody to be told either."""
+    engine = engine_after(fact(0), fact(1, 2, revision=1), asked(2, 1))
+
+    assert (count(engine), engine.take_outbox().asks) == (1, [])
 
 
 def test_a_lower_revision_that_comes_after_the_request_counts_nothing() -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from schemas.events import StateChanged, TaskTimed
 from schemas.times import MINUTE_MS, from_ms
+from streams.core.spans import TTL_MS
 from tests.streams.floors import DAWN, Fact, in_log, item_of
-from tests.streams.oracle import panes_of
+from tests.streams.oracle import Sent, panes_of
 from tests.streams.runs import Run, new_engine, restarted
+from tests.streams.test_clockwork import ticked
 from tests.streams.test_engine_against_oracle import clock_of
 
 
@@ -47,6 +49,25 @@ def run_of(told: list[Fact]) -> Run:
     run.fold(map(item_of, in_log(told, event_clock=True)))
     run.finish()
     return run
+
+
+def test_every_state_that_nobody_ends_ends_by_ttl() -> None:
+    """
+    A logout that is lost is no reason to miss the next one.
+
+    hour     0        12       13       25       26
+    told     ready             ready             (a tick)
+    counted  ready ----        ready ----
+    """
+    engine = new_engine(event_clock=False)
+
+    for offset, fact in enumerate((entered("first", 0), entered("second", 13 * 60))):
+        engine.apply(item_of(Sent(offset, fact.event.at_ms, fact.event, 1)))
+    engine.apply(ticked(2, 26 * 60))
+
+    agent = engine.subjects["agent:a1"]
+    assert agent.time.timeline.now() is None
+    assert sum(sums.get("ready_ms", 0) for sums in agent.days.values()) == 2 * TTL_MS
 
 
 def test_the_state_before_is_open_again() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alerts import Look, Window
-from streams.core.panes import RESIDENT_MINUTES, Panes
+from streams.core.panes import RESIDENT_MINUTES, Panes, add_to
 
 LENGTHS = (1, 5, 15, 60)
 SENT_LATE_MINUTES = 60
@@ -22,6 +22,13 @@ def steps() -> st.SearchStrategy[list[Step]]:
     slides = st.tuples(st.just("slide"), st.sampled_from([0, 1, 1, 2, 14, 31, 61, 90]), st.just(0))
     looks = st.tuples(st.just("look"), st.sampled_from(sorted(LOOKS)), st.just(0))
     return st.lists(st.one_of(adds, slides, looks, st.just(("write", 0, 0))), max_size=60)
+
+
+def test_what_comes_to_nothing_is_no_column() -> None:
+    """Sums from which everything was taken back equal those to which nothing was ever added."""
+    totals = add_to({"handled": 2, "talk_ms": 60}, {"handled": 1, "talk_ms": 60, "wrap_ms": 0}, -1)
+
+    assert totals == {"handled": 1}
 
 
 def naive(added: list[tuple[int, int]], last: int, length: int) -> int:
