@@ -158,6 +158,15 @@ def test_shift_hours() -> None:
     assert floor.at(NINE + 62 * MINUTE) == []
 
 
+@pytest.mark.parametrize(("minute", "reasons"), [(29, []), (30, ["breached"]), (59, ["breached"]), (60, [])])
+def test_shift_hours_begin_at_their_start_and_are_over_at_their_end(minute: int, reasons: list[str]) -> None:
+    """From 9:30, inclusive, to 10:00, exclusive."""
+    hours = rule(shift_hours={"from": "09:30", "to": "10:00"})
+    floor = OneSubject([hours], FakeView(by_window=handle_time(120)))
+
+    assert floor.at(NINE + minute * MINUTE) == reasons
+
+
 def judges() -> tuple[Judge, Judge]:
     """Both hops over a rule on a queue's answers, one on its handle time and one on a team."""
     answers = rule(id="sl", kpi="service_level", subject="queue", window="30m", threshold=0.8, pairs_with=None)

@@ -60,6 +60,14 @@ def test_a_correction_of_who_waits_goes_on(corrected: float) -> None:
     assert waiting_after((0, offered()), (corrected, offered(1, revision=1))) == {"c": DAWN + MINUTE_MS}
 
 
+@pytest.mark.parametrize(("hours", "waits"), [(0.1, True), (11.9, True), (12, False)])
+def test_who_left_without_a_word_waits_for_twelve_hours(hours: float, waits: bool) -> None:
+    """What nobody ended ends by itself, and not before."""
+    other = offered(hours * 60).model_copy(update={"id": "o2", "contact": "d"})
+
+    assert ("c" in waiting_after((0, offered()), (hours * 60, other))) is waits
+
+
 def test_what_is_told_when_departures_are_forgotten_opens_nothing() -> None:
     """Both are two hours late, the answer first: whether a departure was told before is not known any more."""
     assert waiting_after((HOURS, answered()), (HOURS, offered())) == {}

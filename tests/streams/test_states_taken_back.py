@@ -12,6 +12,7 @@ from tests.streams.oracle import Sent, panes_of
 from tests.streams.runs import Run, new_engine, restarted
 from tests.streams.test_clockwork import ticked
 from tests.streams.test_engine_against_oracle import clock_of
+from tests.streams.test_restart import handled
 
 
 def entered(name: str, minute: int, *, revision: int = 0, state: str = "ready") -> Fact:
@@ -68,6 +69,20 @@ def test_every_state_that_nobody_ends_ends_by_ttl() -> None:
     agent = engine.subjects["agent:a1"]
     assert agent.time.timeline.now() is None
     assert sum(sums.get("ready_ms", 0) for sums in agent.days.values()) == 2 * TTL_MS
+
+
+def test_what_is_remembered_of_an_agent_does_not_grow_with_the_day() -> None:
+    """A state and a contact in each minute of four hours: those of 90 minutes stay, for up to 5 more."""
+    engine = new_engine(event_clock=False)
+
+    for minute in range(240):
+        fact = entered(f"s{minute}", minute, state="ready" if minute % 2 else "away")
+        engine.apply(item_of(Sent(2 * minute, fact.event.at_ms, fact.event, 1)))
+        engine.apply(handled(2 * minute + 1, minute + 0.5))
+
+    time = engine.subjects["agent:a1"].time
+    assert 90 <= len(time.timeline.changes) <= 97
+    assert 90 <= len(time.engagement.intervals) <= 97
 
 
 def test_the_state_before_is_open_again() -> None:

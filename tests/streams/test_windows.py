@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alerts import Look, Window
+from schemas.times import MINUTE_MS
 from streams.core.panes import RESIDENT_MINUTES, Panes, add_to
+from tests.streams.floors import DAWN
+from tests.streams.judges import Notes
+from tests.streams.runs import new_engine
+from tests.streams.test_clockwork import ticked
+from tests.streams.test_restart import handled
 
 LENGTHS = (1, 5, 15, 60)
 SENT_LATE_MINUTES = 60
@@ -22,6 +28,25 @@ def steps() -> st.SearchStrategy[list[Step]]:
     slides = st.tuples(st.just("slide"), st.sampled_from([0, 1, 1, 2, 14, 31, 61, 90]), st.just(0))
     looks = st.tuples(st.just("look"), st.sampled_from(sorted(LOOKS)), st.just(0))
     return st.lists(st.one_of(adds, slides, looks, st.just(("write", 0, 0))), max_size=60)
+
+
+def test_the_windows_that_are_written_end_with_the_minute_that_runs() -> None:
+    """
+    Each with what it holds, an empty one too; the day and, without a plan, the shift began at midnight.
+
+    minute     1         31 ... 36 ... 40 ... 46 ... 50
+    contacts   x                       x             (a flush)
+    """
+    engine = new_engine(event_clock=False, judge=Notes())
+    for item in (handled(0, 1), handled(1, 40), ticked(2, 50)):
+        engine.apply(item)
+
+    rows = [row for row in engine.freeze().windows if row.subject == "agent:a1"]
+
+    assert [(row.window, (row.opened_ms - DAWN) // MINUTE_MS, row.sums.get("handled", 0)) for row in rows] == [
+        ("5m", 46, 0), ("15m", 36, 1), ("30m", 21, 1), ("60m", -9, 2), ("day", -480, 2), ("shift", -480, 2),
+    ]  # fmt: skip
+    assert {row.closed_ms - DAWN for row in rows} == {50 * MINUTE_MS}
 
 
 def test_what_comes_to_nothing_is_no_column() -> None:
