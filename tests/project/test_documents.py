@@ -113,7 +113,9 @@ def test_every_command_in_the_documents_exists(documents: dict[Path, str]) -> No
     shell = "\n".join(blocks(documents, "sh"))
     inline = "\n".join(re.findall(r"`(floorpulse [^`]+)`", "\n".join(documents.values())))
 
-    for said in COMMAND.findall(f"{shell}\n{inline}"):
+    found = COMMAND.findall(f"{shell}\n{inline}")
+    assert {"floorpulse worker", "floorpulse status"} <= set(found)
+    for said in found:
         words = said.split()
         assert any(" ".join(words[:count]) in known for count in (2, 3)) or _is_group(said, known), said
 
