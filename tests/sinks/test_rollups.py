@@ -48,6 +48,25 @@ def test_a_rolled_day_gives_the_same_figures(client: Client, put_agent: Put, put
     assert rolled_up(client) == []
 
 
+def test_a_day_whose_minutes_expire_has_the_same_figures(client: Client, put_agent: Put) -> None:
+    """From quarter hours alone, while some of the minutes may be there still and when none is."""
+    card = "SELECT handled, aht_s FROM agent_card(from='2026-03-02', to='2026-03-03', zone='UTC', agent='a1')"
+    long_ago = "now64(3) - INTERVAL 100 DAY"
+    tell(put_agent)
+    client.command(
+        "INSERT INTO pane_days (day, first_stored, last_stored, panes)"
+        f" SELECT toDate('2026-03-02'), {long_ago}, {long_ago}, 0"
+    )
+    rolled_up(client)
+    assert client.query("SELECT has_minutes FROM clean_days").result_rows == [(0,)]
+
+    before = client.query(card).result_rows, read_kpis(client, asked("agent", step_s=86_400))
+    client.command("TRUNCATE TABLE agent_minutes SYNC")
+
+    assert (client.query(card).result_rows, read_kpis(client, asked("agent", step_s=86_400))) == before
+    assert (before[0], before[1][0]["handled"]) == ([(7, 170 / 7)], 7)
+
+
 def test_what_comes_late_counts_at_once(client: Client, put_agent: Put) -> None:
     """A pane that is stored after its day was rolled is in the next figure, before anybody rolls again."""
     tell(put_agent)
