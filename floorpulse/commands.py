@@ -27,7 +27,7 @@ _ACKNOWLEDGED_WITHIN_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a command; `pending`: it is accepted by Kafka, the ledger has not answered yet."""
+    """What became of a command; `pending`: Kafka has it, or may have it, and the ledger has not answered yet."""
 
     status: Literal["accepted", "refused", "pending"]
     command: str
@@ -51,11 +51,12 @@ def new_command_id() -> str:
 
 def send_command(settings: Settings, command: Command) -> Outcome:
     """Send one command with clients of its own and wait for its outcome; see `send_and_wait`."""
-    client, sender = clickhouse_client(settings, within_s=round(WAIT_S)), producer(settings)
+    client = clickhouse_client(settings, within_s=round(WAIT_S))
+    sender = producer(settings, within_s=_ACKNOWLEDGED_WITHIN_S)
     try:
         return send_and_wait(sender, client, command)
     finally:
-        sender.close()
+        sender.close(timeout=WAIT_S)
         client.close()
 
 
@@ -63,7 +64,8 @@ def send_and_wait(sender: KafkaProducer, client: Client, command: Command, wait_
     """
     Send a command and wait up to `wait_s` until the ledger has answered it. Blocks.
 
-    Unavailable: Kafka did not take it, so nothing will happen. Once Kafka has it, a silent ClickHouse means pending.
+    Unavailable: Kafka did not take it, so nothing will happen. Where it may have taken it, a silent ClickHouse means
+    pending.
     """
     _send(sender, command)
     until_s = time.monotonic() + wait_s
@@ -79,8 +81,10 @@ def send_and_wait(sender: KafkaProducer, client: Client, command: Command, wait_
 def _send(sender: KafkaProducer, command: Command) -> None:
     from kafka.errors import KafkaError
 
-    value = command.model_dump_json().encode()
+    value, sent = command.model_dump_json().encode(), None
     try:
-        sender.send(COMMANDS, key=command.stream.encode(), value=value).get(timeout=_ACKNOWLEDGED_WITHIN_S)
+        sent = sender.send(COMMANDS, key=command.stream.encode(), value=value)
+        sent.get(timeout=_ACKNOWLEDGED_WITHIN_S)
     except KafkaError as error:
-        raise Unavailable(f"Kafka did not take the command: {error}") from error
+        if sent is None or sent.is_done:
+            raise Unavailable(f"Kafka did not take the command: {error}") from error

@@ -52,8 +52,12 @@ def clickhouse_client(settings: Settings, *, database: str | None = None, within
         raise Unavailable(f"ClickHouse at {address.host}:{address.port} does not answer: {reason}") from error
 
 
-def producer(settings: Settings) -> KafkaProducer:
-    """A new idempotent producer that waits for all replicas; Unavailable when no broker answers."""
+def producer(settings: Settings, within_s: float = 60.0) -> KafkaProducer:
+    """
+    A new idempotent producer that waits for all replicas; Unavailable when no broker answers.
+
+    `within_s`: how long a send may wait for what it has to know of the topic.
+    """
     from kafka import KafkaProducer
     from kafka.errors import KafkaError
 
@@ -65,6 +69,7 @@ def producer(settings: Settings) -> KafkaProducer:
             linger_ms=20,
             batch_size=256 * 1024,
             client_id="floorpulse",
+            max_block_ms=round(within_s * 1000),
         )
     except KafkaError as error:
         raise Unavailable(f"Kafka at {settings.kafka_bootstrap} does not answer: {error}") from error

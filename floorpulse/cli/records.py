@@ -268,7 +268,7 @@ def _send(data: Path, fields: dict[str, Any]) -> None:
     for event in outcome.events:
         typer.echo(f"{event.kind} {event.record} version {event.version}")
     if outcome.status == "pending":
-        typer.echo(f"pending: command {outcome.command} is accepted and not yet decided", err=True)
+        typer.echo(f"pending: command {outcome.command} is sent and not decided yet", err=True)
 
 
 def _print_rows(rows: Sequence[CaseRow | AlertRow], output: ListFormat, columns: tuple[str, ...]) -> None:

@@ -7,16 +7,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 
 from floorpulse.commands import new_command_id, send_and_wait
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
 from records.store.clickhouse import ClickHouseLedgerStore
 from records.store.ledger import Ledger
-from schemas.errors import InvalidEvent
+from schemas.errors import InvalidEvent, Unavailable
 from schemas.records import AcknowledgeAlert, decode_command
 from schemas.times import to_ms
 from schemas.topics import COMMANDS
@@ -85,6 +87,38 @@ def test_without_an_answer_a_command_is_pending(floor: Settings) -> None:
 
     sender.close()
     assert (outcome.status, outcome.events) == ("pending", ())
+
+
+class SilentKafka:
+    """A producer that is not told in time that the broker has what was sent; `is_done`: it knows what became of it."""
+
+    def __init__(self, *, is_done: bool) -> None:
+        self.is_done = is_done
+
+    def send(self, _topic: str, **_: bytes) -> SilentKafka:
+        """It is the future of what it sends."""
+        return self
+
+    def get(self, timeout: float) -> None:
+        """Nothing comes of it."""
+        raise KafkaTimeoutError(f"Timeout after waiting for {timeout} secs.")
+
+
+def test_a_command_that_kafka_may_have_is_not_told_as_lost(own_schema: Settings) -> None:
+    """It may still be decided: who hears that nothing will happen does it again, or something else."""
+    silent: Any = SilentKafka(is_done=False)
+
+    outcome = send_and_wait(silent, clickhouse_client(own_schema), acknowledgement("a1"), wait_s=0.2)
+
+    assert outcome.status == "pending"
+
+
+def test_a_command_that_kafka_does_not_have_is_told_as_such(own_schema: Settings) -> None:
+    """The producer gave it up: nothing will happen."""
+    silent: Any = SilentKafka(is_done=True)
+
+    with pytest.raises(Unavailable, match="did not take the command"):
+        send_and_wait(silent, clickhouse_client(own_schema), acknowledgement("a1"), wait_s=0.2)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "\u200b", "l01\n2026-03-02  case_closed  m01", "l01\u202e", "x" * 201])
