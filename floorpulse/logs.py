@@ -31,8 +31,13 @@ class Lossy:
             self._stream.flush()
 
 
-def set_up_logs(form: Literal["auto", "console", "json"]) -> None:
-    """Configure structlog and the logging of libraries (warnings and worse); `auto`: console on a terminal."""
+def set_up_logs(form: Literal["auto", "console", "json"], *, for_command: bool = False) -> None:
+    """
+    Configure structlog and the logging of libraries (warnings and worse); `auto`: console on a terminal.
+
+    `for_command`: a command that ends soon, and then says itself in one line that Kafka does not answer; of a process
+    that stays Kafka's client tells each time that it tries again.
+    """
     people = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -55,3 +60,4 @@ def set_up_logs(form: Literal["auto", "console", "json"]) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _TELL_BY_RAISING:
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL if for_command else logging.NOTSET)

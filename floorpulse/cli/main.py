@@ -74,7 +74,7 @@ def run() -> None:
     except typer.Exit as end:
         sys.exit(end.exit_code)
     set_up_heap()
-    set_up_logs("auto")
+    set_up_logs("auto", for_command=True)
     make_app(sys.argv[1] if len(sys.argv) > 1 else "")()
 
 

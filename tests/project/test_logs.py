@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -26,3 +27,18 @@ def test_a_full_disk_ends_nobody_who_logs() -> None:
         )
 
     assert ended.stdout == "goes on\n"
+
+
+def test_a_command_leaves_it_to_its_last_line_that_kafka_is_away() -> None:
+    """Each try of Kafka's client has a line where a process stays, and none before the one of a command."""
+    code = """
+import logging
+from floorpulse.logs import set_up_logs
+for for_command in (True, False):
+    set_up_logs("json", for_command=for_command)
+    logging.getLogger("kafka.conn").error("tried %s", for_command)
+"""
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+
+    assert [json.loads(line)["event"] for line in ended.stderr.splitlines()] == ["tried False"]
