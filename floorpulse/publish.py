@@ -45,12 +45,13 @@ def publish_registry(settings: Settings, floor: Floor, by: str) -> int:
     from sinks.registry import load_registry, store_registry
 
     client = clickhouse_client(settings)
-    known = load_registry(client).floor
+    before = load_registry(client)
+    known = before.floor
     floor = with_erased(floor, known)
     for gone_id in sorted({one.id for one in floor.erased} & {person.id for person in floor.people}):
         raise InputError(f"{gone_id}: {ERASED_FOR_EVER}")
     gone = _ids(known.entries()) - _ids(floor.entries())
-    revision = store_registry(client, floor, by, utc_now())
+    revision = store_registry(client, floor, by, utc_now(), before.revision)
     announce_registry(settings, Registry(floor, revision), gone)
     return revision
 

@@ -6,15 +6,18 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from alerting.load import load_rules
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, Unavailable
 from schemas.registry import DEFAULT_SITE, Floor, Registry, Site
 from sinks.places import Place, places_of, store_places
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+APPLIED_WITHIN_S = 60
+"""So long a revision that was begun keeps others away; by then it holds, or was broken off."""
 RULES = "rules"
 RULES_FILE = "rules.yaml"
 """Id of the entry that holds the text of the rule file; no rule can have it, as ids of rules know no dot."""
@@ -45,9 +48,13 @@ def load_registry(client: Client, revision: int | None = None) -> Registry:
     return Registry(Floor.from_entries([(kind, body) for kind, _id, body in entries]), number)
 
 
-def store_registry(client: Client, floor: Floor, by: str, now: datetime) -> int:
-    """Keep a floor as the next revision; returns its number."""
-    return _store(client, "registry", floor.entries(), by, now, places_of(Registry(floor)))
+def store_registry(client: Client, floor: Floor, by: str, now: datetime, after: int | None = None) -> int:
+    """
+    Keep a floor as the next revision; returns its number.
+
+    Unavailable: somebody else applies one at the same time, or `after`, by which it was made, does not hold any more.
+    """
+    return _store(client, "registry", floor.entries(), by, now, places_of(Registry(floor)), after)
 
 
 def load_rules_text(client: Client, revision: int | None = None) -> str | None:
@@ -60,7 +67,11 @@ def load_rules_text(client: Client, revision: int | None = None) -> str | None:
 
 
 def store_rules(client: Client, text: str, by: str, now: datetime) -> int:
-    """Keep a rule file, and each rule of it, as the next revision; returns its number. ConfigError: a fault in it."""
+    """
+    Keep a rule file, and each rule of it, as the next revision; returns its number.
+
+    ConfigError: a fault in it. Unavailable: somebody else applies one at the same time.
+    """
     return _store(client, "rules", rule_entries(text), by, now)
 
 
@@ -85,9 +96,15 @@ def _entries(client: Client, kind: Kind, revision: int) -> list[Entry]:
 
 
 def _store(
-    client: Client, kind: Kind, entries: list[Entry], by: str, now: datetime, places: Sequence[Place] = ()
+    client: Client,
+    kind: Kind,
+    entries: list[Entry],
+    by: str,
+    now: datetime,
+    places: Sequence[Place] = (),
+    after: int | None = None,
 ) -> int:
-    revision = _next_revision(client, kind)
+    revision = _take_revision(client, kind, after)
     store_places(client, revision, places)
     rows = [[revision, entry[0], entry[1], json.dumps(entry[2]), now, by] for entry in entries]
     if rows:
@@ -101,7 +118,32 @@ def _store(
     return revision
 
 
-def _next_revision(client: Client, kind: Kind) -> int:
-    """One more than any that was begun: entries of a revision that was broken off must not mix with the next."""
-    begun = client.query(f"SELECT max(revision) FROM registry WHERE {_ROWS[kind]}").result_rows[0][0]
-    return int(max(begun, latest_revision(client, kind))) + 1
+def _take_revision(client: Client, kind: Kind, after: int | None) -> int:
+    """
+    A number for one that applies; Unavailable while another does, or where `after` does not hold any more.
+
+    Each says what it wants before it looks, so of two that want the same one at most goes on, and whoever wants a
+    higher one has seen the other. It is higher than any that was begun: entries of a revision that was broken off must
+    not mix with the next.
+    """
+    revision, claim = _untaken(client, kind), uuid4().hex
+    client.insert("revision_numbers", [[kind, revision, claim]], column_names=["kind", "revision", "claim"])
+    latest = latest_revision(client, kind)
+    ((others,),) = client.query(
+        "SELECT count() FROM revision_numbers"
+        " WHERE kind = {kind:String} AND revision > {latest:UInt32} AND revision <= {mine:UInt32}"
+        " AND claim != {claim:String} AND claimed_at > now64(3) - toIntervalSecond({within:UInt32})",
+        parameters={"kind": kind, "latest": latest, "mine": revision, "claim": claim, "within": APPLIED_WITHIN_S},
+    ).result_rows
+    if others or latest >= revision or after not in {None, latest}:
+        raise Unavailable(f"nothing was applied: somebody else applies {kind} too. Look what holds, then apply yours")
+    return revision
+
+
+def _untaken(client: Client, kind: Kind) -> int:
+    begun, asked = client.query(
+        f"SELECT (SELECT max(revision) FROM registry WHERE {_ROWS[kind]}),"
+        " (SELECT max(revision) FROM revision_numbers WHERE kind = {kind:String})",
+        parameters={"kind": kind},
+    ).result_rows[0]
+    return int(max(begun, asked, latest_revision(client, kind))) + 1

@@ -279,13 +279,17 @@ class Floor:
         return {items[index].offset for index in asked}
 
     async def _revision(self, record: RegistryChanged | RulesApplied, engine: object) -> Revision:
-        """The revision that a control record names, with what holds of the other kind."""
+        """
+        The revision that a control record names, with what holds of the other kind.
+
+        One that is told after a newer one changes nothing: in ClickHouse the newest holds.
+        """
         registry = engine.registry.revision  # type: ignore[attr-defined]
         rules = engine.judge.revision  # type: ignore[attr-defined]
         if isinstance(record, RegistryChanged):
-            registry = record.revision
+            registry = max(registry, record.revision)
         else:
-            rules = record.revision
+            rules = max(rules, record.revision)
         revision: Revision = await self._blocking(self._storage.revision, registry, rules)
         structlog.get_logger(__name__).info("revision_loaded", registry=registry, rules=rules)
         return revision

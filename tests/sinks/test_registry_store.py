@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from alerting.starter import starter_text
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, Unavailable
 from schemas.registry import Floor, Membership, Person, Site, Target, Team
-from sinks.registry import latest_revision, load_registry, load_rules_text, store_registry, store_rules
+from sinks.registry import (
+    APPLIED_WITHIN_S,
+    latest_revision,
+    load_registry,
+    load_rules_text,
+    store_registry,
+    store_rules,
+)
+from tests.sinks.test_ingest_numbers import Interrupted
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 FLOOR = Floor(
@@ -54,6 +64,50 @@ def test_a_revision_that_was_broken_off_never_holds(client: Client) -> None:
 
     assert load_registry(client).revision == 1
     assert store_registry(client, FLOOR, "tests", NOW) == 3
+
+
+@pytest.mark.parametrize(("after", "holds"), [("query", "theirs"), ("insert", "mine")])
+def test_of_two_that_apply_at_the_same_time_one_holds(client: Client, after: str, holds: str) -> None:
+    """The other is told, and its entries mix with nobody's; each of the two looks at the other half-way."""
+    floors = {whose: Floor(teams=[Team(id=whose)]) for whose in ("mine", "theirs")}
+    refused = []
+
+    def apply(client: Any, whose: str) -> None:
+        try:
+            store_registry(client, floors[whose], "tests", NOW, after=0)
+        except Unavailable:
+            refused.append(whose)
+
+    apply(Interrupted(client, after, lambda: apply(client, "theirs")), "mine")
+
+    assert [team.id for team in load_registry(client).floor.teams] == [holds]
+    assert refused == [whose for whose in floors if whose != holds]
+
+
+def test_what_was_made_of_a_revision_that_holds_no_longer_is_refused(client: Client) -> None:
+    """Somebody may have been erased in between: nothing brings them back."""
+    first = store_registry(client, FLOOR, "tests", NOW)
+    second = store_registry(client, Floor(sites=[Site(id="main")]), "tests", NOW, after=first)
+
+    with pytest.raises(Unavailable, match="nothing was applied"):
+        store_registry(client, FLOOR, "tests", NOW, after=first)
+
+    assert load_registry(client).revision == second
+    assert store_rules(client, starter_text(), "tests", NOW) == 1
+
+
+@pytest.mark.parametrize(("age_s", "is_free"), [(APPLIED_WITHIN_S + 5, True), (APPLIED_WITHIN_S - 30, False)])
+def test_a_revision_that_was_left_half_way_keeps_others_away_for_a_while(
+    client: Client, age_s: int, is_free: bool
+) -> None:
+    """For a minute: nobody needs so long."""
+    row = ["registry", 8, "somebody's", datetime.now(UTC) - timedelta(seconds=age_s)]
+    client.insert("revision_numbers", [row], column_names=["kind", "revision", "claim", "claimed_at"])
+
+    with nullcontext() if is_free else pytest.raises(Unavailable):
+        store_registry(client, FLOOR, "tests", NOW)
+
+    assert latest_revision(client, "registry") == (9 if is_free else 0)
 
 
 def test_a_revision_that_is_not_there_is_an_error(client: Client) -> None:
