@@ -23,7 +23,7 @@ from floorpulse.web.snapshot import FloorRows, build_board
 from floorpulse.web.trends import bars_start, trend_start
 from schemas.errors import FloorpulseError
 from schemas.registry import Floor, Registry
-from schemas.times import MINUTE_MS
+from schemas.times import DAY_MS, MINUTE_MS
 from sinks.erasure import keys_of
 from sinks.registry import load_registry
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PERIOD_S = 1.0
 """From poll to poll; a slow store gets a pause as long as the reading took, so that the worker is not crowded out."""
 TREND_PAUSE_S = 5.0
+RECENT_MS = 2 * DAY_MS
+"""Who has been away for longer is on no board: it shows no more of anybody than a day of a site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,11 @@ class Poller:
             registry = load_registry(client)
         if not before.polled_ms or pulse.marks != before.pulse.marks:
             self._kept.held.read(client, pulse.steps, frozenset(keys_of(registry.erased)))
-        if not before.polled_ms or pulse != before.pulse:
-            self._kept.subjects = queries.subjects(client)
-            self._kept.windows = queries.windows(client)
         clock_ms = pulse.clock_ms if self._clock == "event" else now_ms()
+        if not before.polled_ms or pulse != before.pulse:
+            recent_ms = max(clock_ms - RECENT_MS, 0)
+            self._kept.subjects = queries.subjects(client, recent_ms)
+            self._kept.windows = queries.windows(client, recent_ms)
         self._read_trends(client, clock_ms)
         return self._build(pulse, registry, clock_ms)
 
@@ -170,7 +173,7 @@ class Poller:
         )
         areas = {
             "head": head_area(alerts, held.listed.open_cases),
-            **board_areas(build_board(rows), is_empty=not kept.subjects),
+            **board_areas(build_board(rows), is_empty=not kept.subjects and not pulse.rows),
             "alerts": alerts_area(alerts),
             "cases": cases_area(cases, held.listed.cases),
         }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from floorpulse.web.instants import in_ms, ms_of
+from floorpulse.web.instants import in_ms, ms_of, sql_instant
 from schemas.kpis import Kpi
 from schemas.panes import ABANDONED_WITHIN, AGENT_COLUMNS, ANSWERED_WITHIN, MAPS, QUEUE_COLUMNS
 from sinks.group_sql import Rows, agent_rows, summing, union
@@ -109,11 +109,13 @@ def pulse(client: Client) -> Pulse:
     )
 
 
-def subjects(client: Client) -> list[SubjectRow]:
-    """All agents and queues with their open state."""
+def subjects(client: Client, since_ms: int) -> list[SubjectRow]:
+    """All queues, and the agents who are signed in or were at some time after an instant, with their open state."""
     rows = client.query(
         f"SELECT kind, subject, state, reason, {in_ms('since')}, waiting, {in_ms('oldest_wait_at')}, team,"
         f" {in_ms('clock')} FROM subjects FINAL WHERE hop = 1 AND kind IN ('agent', 'queue')"
+        " AND (kind = 'queue' OR state NOT IN ('offline', '') OR clock >= {since:DateTime64(3)})",
+        parameters={"since": sql_instant(since_ms)},
     ).result_rows
     return [
         SubjectRow(
@@ -131,12 +133,12 @@ def subjects(client: Client) -> list[SubjectRow]:
     ]
 
 
-def windows(client: Client) -> list[WindowRow]:
-    """The windows of agents and queues that the board shows."""
+def windows(client: Client, since_ms: int) -> list[WindowRow]:
+    """The windows of agents and queues that the board shows, as they stood at some time after an instant."""
     rows = client.query(
         f"SELECT subject, window, {in_ms('opened_at')}, {in_ms('closed_at')}, sums FROM windows FINAL"
-        " WHERE hop = 1 AND window IN {names:Array(String)}",
-        parameters={"names": list(LATEST_WINDOWS)},
+        " WHERE hop = 1 AND window IN {names:Array(String)} AND closed_at >= {since:DateTime64(3)}",
+        parameters={"names": list(LATEST_WINDOWS), "since": sql_instant(since_ms)},
     ).result_rows
     return [WindowRow(*row) for row in rows]
 

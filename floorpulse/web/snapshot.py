@@ -143,7 +143,7 @@ class _Floor:
         self.registry = rows.registry
         self.agents = [row for row in rows.subjects if row.kind == "agent"]
         self.queues = sorted((row for row in rows.subjects if row.kind == "queue"), key=lambda row: row.id)
-        zones = {subject: self._zone_of(subject) for subject in {row.subject for row in rows.windows}}
+        zones = {subject: self.zone_of(subject) for subject in {row.subject for row in rows.windows}}
         self._windows = {
             (row.subject, row.window): row.sums
             for row in rows.windows
@@ -161,7 +161,7 @@ class _Floor:
     def queue(self, id_: str) -> Queue:
         return self.registry.queues.get(id_) or Queue(id=id_)
 
-    def _zone_of(self, subject: str) -> ZoneInfo:
+    def zone_of(self, subject: str) -> ZoneInfo:
         kind, _, id_ = subject.partition(":")
         if kind == "queue":
             return self.registry.zone(self.registry.site_of_queue(id_))
@@ -230,8 +230,9 @@ def _teams(floor: _Floor) -> tuple[Team, ...]:
     members: dict[str, list[SubjectRow]] = {}
     for row in floor.agents:
         members.setdefault(row.team, []).append(row)
-    teams = [_team(floor, id_, rows) for id_, rows in members.items()]
-    return tuple(sorted(teams, key=lambda team: (-team.head.needs, team.head.id == "", team.head.id)))
+    teams = (_team(floor, id_, rows) for id_, rows in members.items())
+    seen = [team for team in teams if team.agents or team.head.signed_off or team.head.needs]
+    return tuple(sorted(seen, key=lambda team: (-team.head.needs, team.head.id == "", team.head.id)))
 
 
 def _team(floor: _Floor, id_: str, rows: Sequence[SubjectRow]) -> Team:
@@ -246,7 +247,7 @@ def _team(floor: _Floor, id_: str, rows: Sequence[SubjectRow]) -> Team:
         name=_team_name(id_, team.name if team else ""),
         lead=team.lead if team else "",
         agents=len(on_shift),
-        signed_off=len(rows) - len(on_shift),
+        signed_off=sum(1 for row in rows if not _is_here(floor, row) and _signed_off_today(floor, row)),
         in_states=_in_states(on_shift),
         aht=of_sums(KPIS["aht_s"], hour, floor.registry.target("aht_s", subject), "last 60 min"),
         quality=of_sums(KPIS["quality"], day, floor.registry.target("quality", subject), "today"),
@@ -266,6 +267,12 @@ def _is_here(floor: _Floor, row: SubjectRow) -> bool:
     if row.state in {"offline", ""}:
         return bool(floor.sums(f"agent:{row.id}", "30m").get("handled")) or f"agent:{row.id}" in floor.firing
     return True
+
+
+def _signed_off_today(floor: _Floor, row: SubjectRow) -> bool:
+    """Who did so on another day of the site may have left for good: nobody says so."""
+    zone = floor.zone_of(f"agent:{row.id}")
+    return row.state == "offline" and floor.rows.clock_ms < _end_of_day(row.since_ms, zone)
 
 
 def _agent(floor: _Floor, row: SubjectRow) -> AgentView:

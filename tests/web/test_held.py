@@ -17,7 +17,7 @@ from floorpulse.web.held import Held
 from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
 from schemas.records import AcknowledgeAlert, AcknowledgeCase, CloseCase, Closing, RecordEvent
-from schemas.times import MINUTE_MS
+from schemas.times import DAY_MS, MINUTE_MS, from_ms
 from tests.web.conftest import LedgerHere, StoredFloor
 
 if TYPE_CHECKING:
@@ -193,3 +193,19 @@ def test_the_list_says_how_many_cases_there_are(
 
     assert page.count('data-testid="case"') == 1
     assert 'id="count-cases" data-key="count-cases">3<' in page
+
+
+def test_who_has_been_away_for_long_is_not_read(stored_floor: StoredFloor) -> None:
+    """Everybody who ever left the company stays in the store; the board reads who is there or was a day ago."""
+    client, now, long_ago = stored_floor.client, stored_floor.now_ms, from_ms(stored_floor.now_ms - 3 * DAY_MS)
+    for agent, state in (("left", "offline"), ("unknown", ""), ("stays", "ready")):
+        stored_floor.agent(agent, state, clock=long_ago)
+    client.insert(
+        "windows", [["agent:left", "day", long_ago, 1]], column_names=["subject", "window", "closed_at", "hop"]
+    )
+
+    agents = {row.id for row in queries.subjects(client, now - DAY_MS)}
+    windows = {row.subject for row in queries.windows(client, now - DAY_MS)}
+
+    assert agents == {"a0412", "a0388", "billing", "stays"}
+    assert windows == {"queue:billing", "agent:a0388"}
