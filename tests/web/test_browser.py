@@ -102,6 +102,7 @@ def test_a_folded_teams_rows_come_when_it_is_opened(page: Page, stored_floor: An
     team = page.locator("#team-briar")
     page.goto("/")
     expect(team).to_contain_text(f"{MOST_UNFOLDED + 1} agents")
+    page.reload()  # as of the whole floor: before it was one of few, which begin unfolded
     expect(team.get_by_test_id("agent")).to_have_count(0)
 
     team.locator("summary").click()
@@ -145,7 +146,9 @@ def test_teams_opened_one_right_after_the_other_all_get_their_rows(page: Page, s
         stored_floor.agent(f"b{number:02}", team=("briar", "cedar")[number % 2])
     stored_floor.partition()
     page.goto("/")
-    expect(page.locator("#team-cedar")).to_contain_text("agents")
+    expect(page.locator("#team-cedar")).to_contain_text(f"{MOST_UNFOLDED // 2} agents")
+    expect(page.locator("#team-briar")).to_contain_text(f"{MOST_UNFOLDED // 2 + 1} agents")
+    page.reload()  # as of the whole floor: before it was one of few, which begin unfolded
 
     page.route("**/live?*", lambda _: None, times=1)  # a slow connection: no answer before the second click
     with page.expect_request("**/live?*"):
