@@ -140,6 +140,19 @@ def test_an_agent_is_found_in_a_folded_team(page: Page, stored_floor: Any) -> No
     expect(page.locator("#found")).to_be_hidden()
 
 
+def test_who_is_found_fits_a_phone(page: Page) -> None:
+    """The list stands below its field, wholly on the screen."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/")
+
+    page.get_by_label("Find an agent").fill("a0")
+    expect(page.locator("#found button")).to_have_count(2)
+
+    box = page.locator("#found").bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 390
+
+
 def test_teams_opened_one_right_after_the_other_all_get_their_rows(page: Page, stored_floor: Any) -> None:
     """The second asks anew before the rows of the first have come."""
     for number in range(MOST_UNFOLDED + 1):
