@@ -10,6 +10,8 @@ from pydantic_core import from_json
 from schemas.times import from_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from clickhouse_connect.driver.client import Client
 
     from schemas.registry import Registry
@@ -22,6 +24,14 @@ def note_look(client: Client, viewer: str, subject: str, page: str, detail: str,
     """Keep that somebody looks at the record of a person, before it is shown."""
     row = [from_ms(at_ms), viewer, subject, page, detail]
     client.insert("access_log", [row], column_names=["at", "viewer", "subject", "page", "detail"])
+
+
+def note_looks(
+    client: Client, viewer: str, letters: Iterable[StoredLetter], registry: Registry, place: str, at_ms: int
+) -> None:
+    """Keep that somebody looks at dead letters, for each agent that they tell of."""
+    for subject in sorted({subject_of(letter, registry) for letter in letters} - {""}):
+        note_look(client, viewer, subject, "dead_letter", place, at_ms)
 
 
 def login_name() -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, print_csv, print_json, print_table
+from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, print_rows, progress_bar
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,36 +93,22 @@ def verify(
 def _audit(data: Path, lists: Iterable[HeadList]) -> Audit:
     from contextlib import closing
 
-    from rich.console import Console
-    from rich.progress import Progress
-
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client
     from records.store.audit import audit
     from records.store.clickhouse import ClickHouseLedgerStore
 
-    errors = Console(stderr=True)
-    bar = Progress(console=errors, transient=True, disable=not errors.is_terminal)
-    with closing(clickhouse_client(load_settings(data))) as client, bar:
-        task = bar.add_task("chains", total=None)
-
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with closing(clickhouse_client(load_settings(data))) as client, progress_bar("chains") as progress:
         seen = audit(ClickHouseLedgerStore(client), lists, progress)
     chains = len(seen.heads) + len(seen.broken)
-    errors.print(f"{chains} chains, {seen.entries} entries: {len(seen.broken)} do not hold", soft_wrap=True)
+    typer.echo(f"{chains} chains, {seen.entries} entries: {len(seen.broken)} do not hold", err=True)
     return seen
 
 
 def _print(seen: Audit, output: Format) -> None:
     rows = [(found.stream, found.sequence, found.what) for found in seen.broken]
-    if output is Format.JSON:
-        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-    elif output is Format.CSV:
-        print_csv(_COLUMNS, rows)
-    elif rows:
-        print_table(_COLUMNS, ([str(value) for value in row] for row in rows), ["sequence"])
+    if rows or output is not Format.TABLE:
+        print_rows(_COLUMNS, rows, output, right=["sequence"])
 
 
 def _kept(file: Path, key: bytes) -> HeadList:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, Viewer, print_csv, print_json, print_table
+from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, Viewer, print_csv, print_json, print_rows
 from schemas.errors import InputError
 from schemas.telemetry import DEAD_REASONS
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, iso, to_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
     from clickhouse_connect.driver.client import Client
@@ -65,12 +64,7 @@ def list_letters(  # noqa: PLR0913, PLR0917  one argument is one option of the c
     query = _query(reason, source, topic, since, until, zone)
     letters = find_letters(client, _with(query, limit=limit, only_open=only_open))
     rows = [_row(letter) for letter in letters]
-    if output is Format.JSON:
-        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-    elif output is Format.CSV:
-        print_csv(_COLUMNS, rows)
-    else:
-        print_table(_COLUMNS, ([str(value) for value in row] for row in rows), ["bytes"])
+    print_rows(_COLUMNS, rows, output, right=["bytes"])
     for why, where, who, count, left, newest in count_letters(client, query):
         name = f"{where} {who}".strip()
         typer.echo(f"{count} {why} of {name}, {left} not sent again, the newest of {iso(newest)}", err=True)
@@ -82,15 +76,17 @@ def show_letter(place: Place, viewer: Viewer = "", output: FormatOption = Format
 
     A look at one that tells of an agent is noted in `access_log`.
     """
+    from floorpulse.access import login_name, note_looks
     from floorpulse.clock import now_ms
     from floorpulse.redrive import refusal
     from sinks.letters import LetterQuery, find_letters
+    from sinks.registry import load_registry
 
     client = _floor(data)[0]
     found = find_letters(client, LetterQuery(place=place))
     if not found:
         raise InputError(f"{place}: no such dead letter: expected a place such as floor.events:3:41, as `list` shows")
-    _note_looks(client, found, viewer, place)
+    note_looks(client, viewer or login_name(), found, load_registry(client), place, now_ms())
     shown = [_whole(letter, refusal(letter, now_ms())) for letter in found]
     if output is Format.JSON:
         print_json(shown)
@@ -101,16 +97,6 @@ def show_letter(place: Place, viewer: Viewer = "", output: FormatOption = Format
     for letter in shown:
         width = max(map(len, letter))
         typer.echo("\n".join(f"{name:{width}}  {value}" for name, value in letter.items()))
-
-
-def _note_looks(client: Client, letters: Iterable[StoredLetter], viewer: str, place: str) -> None:
-    from floorpulse.access import login_name, note_look, subject_of
-    from floorpulse.clock import now_ms
-    from sinks.registry import load_registry
-
-    registry = load_registry(client)
-    for subject in sorted({subject_of(letter, registry) for letter in letters} - {""}):
-        note_look(client, viewer or login_name(), subject, "dead_letter", place, now_ms())
 
 
 def redrive(  # noqa: PLR0913, PLR0917  one argument is one option of the command line

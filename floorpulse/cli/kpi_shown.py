@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from floorpulse.cli.output import as_json, print_table
+from floorpulse.cli.output import as_json, print_table, write_output
 from floorpulse.plain_text import as_text
-from schemas.errors import InputError
 from schemas.kpis import KPIS, service_level
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class KpiFormat(StrEnum):
 def show(question: Question, rows: list[dict[str, Any]], output: KpiFormat, file: Path | None) -> None:
     """Print the rows, or write them to a file. InputError: the file cannot be written."""
     if file is not None:
-        _write(file, _content(question, rows, output))
+        write_output(file, _content(question, rows, output))
         typer.echo(f"{file}: {len(rows):,} rows", err=True)
     elif output is KpiFormat.TABLE:
         _print_table(question, rows)
@@ -45,13 +44,6 @@ def _content(question: Question, rows: list[dict[str, Any]], output: KpiFormat) 
     if output is KpiFormat.XLSX:
         return as_sheet(question, rows)
     return (as_csv(question, rows) if output is KpiFormat.CSV else as_json(rows)).encode()
-
-
-def _write(file: Path, content: bytes) -> None:
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"--output {file}: cannot be written: {error.strerror}") from None
 
 
 def show_definitions(question: Question) -> None:

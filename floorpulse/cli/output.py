@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from floorpulse.plain_text import as_text
+from schemas.errors import InputError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder of the floor.")]
 Viewer = Annotated[str, typer.Option("--as", help="Work id of the person who looks; else the name of the login.")]
@@ -45,6 +47,38 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: It
         table.add_row(*map(Text, row))
     console = Console()
     (console if console.is_terminal else Console(width=_WIDE)).print(table)
+
+
+def print_rows(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, right: Iterable[str] = ()
+) -> None:
+    """Rows in the format that was asked for; None is an empty cell, in JSON null."""
+    if output is Format.JSON:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif output is Format.CSV:
+        print_csv(columns, rows)
+    else:
+        print_table(columns, (["" if value is None else str(value) for value in row] for row in rows), right)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, on a terminal only; what it gives is told how many are done of how many."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def write_output(file: Path, content: bytes) -> None:
+    """Write the file of `--output`. InputError: it cannot be written."""
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"--output {file}: cannot be written: {error.strerror}") from None
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

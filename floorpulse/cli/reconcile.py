@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import NO_DATA, Data, print_json
+from floorpulse.cli.output import NO_DATA, Data, print_json, progress_bar
 from schemas.times import utc_minute
 
 if TYPE_CHECKING:
@@ -53,18 +53,12 @@ def reconcile(
 
 def _compare(client: Client, settings: Settings) -> Reconciled:
     from rich.console import Console
-    from rich.progress import Progress
 
     from sinks.reconcile import reconcile as compare
 
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        task = bar.add_task("subjects", total=None)
-
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with progress_bar("subjects") as progress:
         result = compare(client, progress, retention=settings.retention())
+    errors = Console(stderr=True)
     compared = f"{result.subjects} subjects, {result.panes} panes, {result.events} events compared"
     errors.print(f"{compared}: {len(result.differences)} differences")
     if result.left_out:

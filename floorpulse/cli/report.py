@@ -10,7 +10,7 @@ import typer
 
 from floorpulse.cli.exits import guarded
 from floorpulse.cli.kpi import read_instant, read_step
-from floorpulse.cli.output import NO_DATA, Data
+from floorpulse.cli.output import NO_DATA, Data, write_output
 from floorpulse.cli.query import refusals_in_one_line
 from schemas.errors import InputError
 
@@ -83,7 +83,4 @@ def write_report(file: Path, form: ReportFormat, found: ClientReport) -> None:
     from floorpulse.reports.sheets import as_csv, as_xlsx
 
     content = {ReportFormat.HTML: as_html, ReportFormat.XLSX: as_xlsx, ReportFormat.CSV: as_csv}[form](found)
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"--output {file}: cannot be written: {error.strerror}") from None
+    write_output(file, content)

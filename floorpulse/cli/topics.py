@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, print_csv, print_json, print_table
+from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, print_rows
 from schemas.topics import TOPICS, Topic
 
 if TYPE_CHECKING:
@@ -53,12 +53,7 @@ def list_topics(output: FormatOption = Format.TABLE, data: Data = NO_DATA) -> No
         states = topic_states(admin)
     epochs = known_epochs(clickhouse_client(settings))
     rows = [_row(topic, states, epochs) for topic in TOPICS]
-    if output is Format.JSON:
-        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-    elif output is Format.CSV:
-        print_csv(_COLUMNS, rows)
-    else:
-        print_table(_COLUMNS, (["" if value is None else str(value) for value in row] for row in rows))
+    print_rows(_COLUMNS, rows, output)
 
 
 def _row(topic: Topic, states: dict[str, TopicState], epochs: dict[str, dict[str, int]]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from floorpulse.access import note_look, subject_of
+from floorpulse.access import note_looks
 from floorpulse.clock import now_ms
 from floorpulse.redrive import refusal
 from floorpulse.web.pages import not_found
@@ -44,9 +44,7 @@ def letter_routes(site: Site) -> APIRouter:
         now = now_ms()
         with site.clients.borrow() as client:
             found = find_letters(client, LetterQuery(place=place))
-            registry = site.poller.live.registry
-            for subject in sorted({subject_of(one, registry) for one in found} - {""}):
-                note_look(client, viewer_of(request), subject, "dead_letter", place, now)
+            note_looks(client, viewer_of(request), found, site.poller.live.registry, place, now)
         if not found:
             return not_found(site, request, "dead letter", place)
         context = {"letters": [_shown(one, now) for one in found], "meanings": DEAD_REASON_MEANINGS}
