@@ -6,7 +6,7 @@ flushes make it durable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
@@ -110,17 +110,11 @@ class Floor:
         return {tp: start for share in starts for tp, start in share.items()}
 
     async def _restore(self, places: Places) -> dict[TP, int]:
-        while True:
-            try:
-                restored: dict[TP, Restored] = await self._blocking(self.hops.restored, places)
-            except Unavailable as error:
-                structlog.get_logger(__name__).warning("flush_retried", error=str(error), delay_s=LOOKUP_RETRY_S)
-                await asyncio.sleep(LOOKUP_RETRY_S)
-            else:
-                for tp, one in restored.items():
-                    self.hops.own(tp, one)
-                    self._heard[tp.partition] = monotonic()
-                return {tp: one.start for tp, one in restored.items()}
+        restored: dict[TP, Restored] = await self._patiently(lambda: self._blocking(self.hops.restored, places))
+        for tp, one in restored.items():
+            self.hops.own(tp, one)
+            self._heard[tp.partition] = monotonic()
+        return {tp: one.start for tp, one in restored.items()}
 
     async def revoked(self, tps: set[TP]) -> None:
         """Wait a little for the insert in flight, then drop everything of the partitions."""
@@ -178,7 +172,7 @@ class Floor:
         if isinstance(message, list):
             groups.apply(record.offset, message)
         else:
-            groups.revise(record.offset, await self._patient_revision(message, groups))
+            groups.revise(record.offset, await self._patiently(lambda: self._revision(message, groups)))
 
     async def tick_forever(self) -> None:
         """Under the wall clock, tell silent partitions that time goes on: at once where something is due by now."""
@@ -294,11 +288,11 @@ class Floor:
         structlog.get_logger(__name__).info("revision_loaded", registry=registry, rules=rules)
         return revision
 
-    async def _patient_revision(self, record: RegistryChanged | RulesApplied, groups: GroupEngine) -> Revision:
-        """The same, asked until ClickHouse answers: nothing else of the topic can be done before."""
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """An answer of ClickHouse, asked for until it comes: nothing else can be done there before."""
         while True:
             try:
-                return await self._revision(record, groups)
+                return await ask()
             except Unavailable as error:
                 structlog.get_logger(__name__).warning("flush_retried", error=str(error), delay_s=LOOKUP_RETRY_S)
                 await asyncio.sleep(LOOKUP_RETRY_S)
