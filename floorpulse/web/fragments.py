@@ -102,8 +102,11 @@ def publish(before: Published, areas: dict[str, Area], render: Render) -> Publis
         known = before.orders.get(name, {})
         stood = {id_ for ids, _ in known.values() for id_ in ids}
         entered = {id_ for ids in area.orders.values() for id_ in ids} - stood
-        old = {id_: kept for id_, kept in before.pieces.get(name, {}).items() if id_ not in entered}
-        after.pieces[name] = {piece[0]: _kept(old.get(piece[0]), piece, version, render) for piece in area.pieces}
+        old = before.pieces.get(name, {})
+        after.pieces[name] = {
+            piece[0]: _kept(None if piece[0] in entered else old.get(piece[0]), piece, version, render)
+            for piece in area.pieces
+        }
         after.orders[name] = {
             container: known[container] if container in known and known[container][0] == ids else (ids, version)
             for container, ids in area.orders.items()

@@ -81,7 +81,7 @@ def _whose(client: Client, subject: str, registry: Registry) -> list[tuple[str, 
         return [("queue", "queue", [id_]), ("agent", "queue", [id_])]
     if kind == "team":
         return [("agent", "team", [id_])]
-    queues = queries.known_ids(client, "queue")
+    queues = queries.queue_ids(client)
     if kind == "client":
         mine = [queue for queue in queues if registry.client_of_queue(queue) == id_]
         return [("queue", "queue", mine), ("agent", "queue", mine)]

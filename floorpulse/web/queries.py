@@ -196,11 +196,9 @@ def series(client: Client, question: SeriesQuestion, kpi: Kpi) -> list[MinuteRow
     return _minutes(client, sql, columns, values)
 
 
-def known_ids(client: Client, kind: str) -> list[str]:
-    """Ids of all agents or queues ever seen."""
-    rows = client.query(
-        "SELECT subject FROM subjects FINAL WHERE hop = 1 AND kind = {kind:String}", parameters={"kind": kind}
-    ).result_rows
+def queue_ids(client: Client) -> list[str]:
+    """Ids of all queues ever seen."""
+    rows = client.query("SELECT subject FROM subjects FINAL WHERE hop = 1 AND kind = 'queue'").result_rows
     return [row[0].partition(":")[2] for row in rows]
 
 

@@ -236,7 +236,10 @@ def _teams(floor: _Floor) -> tuple[Team, ...]:
 
 
 def _team(floor: _Floor, id_: str, rows: Sequence[SubjectRow]) -> Team:
-    on_shift = [row for row in rows if _is_here(floor, row)]
+    on_shift: list[SubjectRow] = []
+    away: list[SubjectRow] = []
+    for row in rows:
+        (on_shift if _is_here(floor, row) else away).append(row)
     agents = sorted((_agent(floor, row) for row in on_shift), key=_agent_urgency)
     hour = total(floor.sums(f"agent:{row.id}", "60m") for row in rows)
     day = total(floor.sums(f"agent:{row.id}", "day") for row in rows)
@@ -247,7 +250,7 @@ def _team(floor: _Floor, id_: str, rows: Sequence[SubjectRow]) -> Team:
         name=_team_name(id_, team.name if team else ""),
         lead=team.lead if team else "",
         agents=len(on_shift),
-        signed_off=sum(1 for row in rows if not _is_here(floor, row) and _signed_off_today(floor, row)),
+        signed_off=sum(_signed_off_today(floor, row) for row in away),
         in_states=_in_states(on_shift),
         aht=of_sums(KPIS["aht_s"], hour, floor.registry.target("aht_s", subject), "last 60 min"),
         quality=of_sums(KPIS["quality"], day, floor.registry.target("quality", subject), "today"),

@@ -206,6 +206,9 @@ def test_a_part_that_cannot_be_launched_is_tried_again(tmp_path: Path, wait_unti
 
         wait_until(floor.is_ready)
 
+        restarts = {name: status.restarts for name, status in floor.tick().items()}
+    assert restarts == {"kafka": 0, "web": 1}
+
 
 def test_a_signal_ends_the_floor_whenever_it_comes(tmp_path: Path) -> None:
     """Also between two instructions of the wait for the next round."""

@@ -10,7 +10,9 @@ const SILENT_MS = 8000;
 let heardAt = performance.now();
 let lostSince = 0;
 let source = null;
-let known = new Set(JSON.parse(body.dataset.areas)); // what is here as of the stamp
+const areasHere = JSON.parse(body.dataset.areas);
+const areasOfTab = areasHere.filter((area) => !area.startsWith("rows-"));
+let known = new Set(areasHere); // what is here as of the stamp
 let asked = known; // what the connection follows
 let stamp = body.dataset.stamp;
 let saidAt = 0;
@@ -32,7 +34,7 @@ setInterval(checkSilence, 1000);
 // What this page follows: the areas of its tab, and the rows of the teams that are open.
 function watched() {
   const open = [...document.querySelectorAll("details.team[open]")].map((team) => `rows-${team.id}`);
-  return [...JSON.parse(body.dataset.areas).filter((area) => !area.startsWith("rows-")), ...open];
+  return [...areasOfTab, ...open];
 }
 
 function connect() {
