@@ -91,6 +91,6 @@ def sql_value(kpi: Kpi, threshold: str = "threshold_s", short: str = "short_s") 
     top, bottom = sql_parts(kpi, threshold, short)
     scaled = f"({top}) * {kpi.times}" if kpi.times != 1 else f"({top})"
     if not bottom:
-        return f"{scaled} / {kpi.divisor}" if kpi.divisor != 1 else scaled
-    under = f"(({bottom}) * {kpi.divisor})" if kpi.divisor != 1 else f"({bottom})"
-    return f"if(({bottom}) = 0, NULL, {scaled} / {under})"
+        return f"{scaled} / {kpi.divisor}" if kpi.divisor != 1 else f"toInt64({top})"
+    under = f"nullIf({bottom}, 0)"
+    return f"{scaled} / ({under} * {kpi.divisor})" if kpi.divisor != 1 else f"{scaled} / {under}"

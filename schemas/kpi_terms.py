@@ -229,10 +229,10 @@ def term_sql(term: str, threshold: str = "threshold_s", short: str = "short_s") 
         return DERIVED[term].sql.format(**REGISTRY_SQL)
     column, sign, limit = _split(term)
     if not sign:
-        return f"toInt64({column})"
+        return column
     edge = threshold if limit == "T" else short
-    counted = f"toInt64(arraySum(arraySlice({waits_of(term)[0]}, 1, indexOf({list(THRESHOLDS_S)}, {edge}))))"
-    return counted if sign == "<=" else f"(toInt64({column}) - {counted})"
+    counted = f"arraySum(arraySlice({waits_of(term)[0]}, 1, indexOf({list(THRESHOLDS_S)}, {edge})))"
+    return counted if sign == "<=" else f"({column} - {counted})"
 
 
 REGISTRY_SQL = {

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from schemas.kpis import KPIS, sql_value
 from schemas.panes import AGENT_COLUMNS
-from sinks.pane_sql import CLEAN, Span
-from sinks.placement_sql import MINUTES_THAT_MOVE, QUARTERS_THAT_STAY, movers
+from sinks.pane_sql import CLEAN
+from sinks.placement_sql import within_a_quarter
 
 CARD_KPIS = (
     "aht_s",
@@ -35,6 +35,8 @@ CARD_SUMS = tuple(
 )
 
 _FROM, _TO = (f"toDateTime({{{name}:DateTime64(3, 'UTC')}}, 'UTC')" for name in ("from", "to"))
+_MOVES = f"arrayFilter(s -> {within_a_quarter('s')}, starts)"
+_MOVED_ON = f"arrayMap(s -> toDate(toDateTime(intDiv(s, 1000), 'UTC')), {_MOVES})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,57 +47,53 @@ class Card:
     asked: str
     by: str
     """What a row stands for: SQL, with the name it gets."""
-    unknown: str
-    """SQL of whether an id that the registry does not know is meant."""
+    alone: str = ""
+    """SQL of an id that is meant too where the registry does not know it: a person of this name."""
 
     @property
     def known(self) -> str:
         """
-        A scalar for the WITH: the ids that are meant at any time, since when, and what and who they are then.
+        A scalar for the WITH: the ids that are meant at any time; since when, in `column`, and who they are then.
 
-        An alias that is asked for by its own name is among them: the registry knows it, if only as somebody else.
+        Last, the clean days that are read by quarter hours: on the others one of them moves within a quarter hour. An
+        alias that is asked for by its own name is among the ids: the registry knows it, if only as somebody else.
         """
         lists = ", ".join(f"groupArray({name})" for name in ("agent", "starts", self.column, "people"))
-        meant = f"has({self.column}, {self.asked}) OR {self.unknown}"
-        return f"(SELECT ({lists}) FROM current_places WHERE {meant}) AS known"
+        stay = f"arrayFilter(d -> NOT (has(clean.2, d) AND has(groupUniqArrayArray({_MOVED_ON}), d)), clean.1)"
+        meant = f"has({self.column}, {self.asked})" + (f" OR agent = {self.alone}" if self.alone else "")
+        return f"(SELECT ({lists}, {stay}) FROM current_places WHERE {meant}) AS known"
 
     def rows(self, table: str, at: str, where: str) -> str:
         """The panes of one table that are meant and fulfil a condition, with their person."""
-        place = "indexOf(known.1, toString(agent))"
-        then = f"arrayLastIndex(s -> s <= toInt64(toUnixTimestamp({at})) * 1000, known.2[{place}])"
-        meant = f"if({place} = 0, {self.unknown}, known.3[{place}][{then}] = {self.asked})"
-        person = f"if({place} = 0, toString(agent), known.4[{place}][{then}])"
+        ids = f"arrayConcat(known.1, [{self.alone}])" if self.alone else "known.1"
+        then = f"arrayLastIndex(s -> s <= toUnixTimestamp({at}) * 1000, known.2[place]) AS then"
+        person = "if(place = 0, toString(agent), known.4[place][then]) AS person"
         return (
-            f"SELECT {at} AS at, {person} AS person, {', '.join(CARD_SUMS)}\nFROM {table} FINAL"
-            f" WHERE (has(known.1, toString(agent)) OR {self.unknown})"
-            f" AND {at} >= {_FROM} AND {at} < {_TO} AND {where} AND {meant}"
+            f"SELECT {at} AS at, indexOf(known.1, agent) AS place, {then}, {person}, {', '.join(CARD_SUMS)}\n"
+            f"FROM {table} FINAL WHERE agent IN {ids} AND {at} >= {_FROM} AND {at} < {_TO} AND {where}"
+            f" AND if(place = 0, agent, known.3[place][then]) = {self.asked}"
         )
 
 
-AGENT_CARD = Card("people", "{agent:String}", "toDate(at, {zone:String}) AS day", "agent = {agent:String}")
-TEAM_DAY = Card("teams", "{team:String}", "person AS agent", "0")
+AGENT_CARD = Card("people", "{agent:String}", "toDate(at, {zone:String}) AS day", "{agent:String}")
+TEAM_DAY = Card("teams", "{team:String}", "person AS agent")
 
 
 def card_view(card: Card) -> str:
-    """The SELECT of a card."""
-    quarters = card.rows("agent_quarters", "quarter", f"toDate(quarter) IN clean.1 AND {QUARTERS_THAT_STAY}")
-    minutes = card.rows("agent_minutes", "minute", f"(toDate(minute) NOT IN clean.1 OR {MINUTES_THAT_MOVE})")
-    name = card.by.rpartition(" AS ")[2]
+    """The SELECT of a card, in one level: each level and each scalar makes ClickHouse plan for longer."""
+    quarters = card.rows("agent_quarters", "quarter", "toDate(quarter) IN known.5")
+    minutes = card.rows("agent_minutes", "minute", "toDate(minute) NOT IN known.5")
     figures = ",\n".join(f"    {sql_value(KPIS[kpi])} AS {kpi}" for kpi in CARD_KPIS)
-    sums = ", ".join(f"sum(panes.{column}) AS {column}" for column in CARD_SUMS)
+    sums = ",\n".join(f"    sum(panes.{column}) AS {column}" for column in CARD_SUMS)
     return f"""WITH {CLEAN},
-{movers(Span(_FROM, _TO))},
 {card.known}
 SELECT
-    {name},
-    {", ".join(CARD_SUMS)},
+    {card.by},
+{sums},
 {figures}
-FROM (
-SELECT {card.by}, {sums}
 FROM (
 {quarters}
 UNION ALL
 {minutes}
 ) AS panes
-GROUP BY {name}
-)"""
+GROUP BY {card.by.rpartition(" AS ")[2]}"""
