@@ -64,6 +64,7 @@ def test_a_move_within_a_quarter_hour_is_exact(client: Client, clock: str, count
 @pytest.mark.usefixtures("rolled")
 def test_without_minutes_a_quarter_hour_counts_where_it_began(client: Client) -> None:
     """When its minutes have expired nothing is lost: the whole quarter hour is that of the team at its start."""
+    card = "SELECT handled FROM team_day(from = '2026-03-02', to = '2026-03-03', team = {team:String})"
     client.command("TRUNCATE TABLE agent_minutes SYNC")
     client.command("TRUNCATE TABLE pane_days SYNC")
     long_ago = "rolled_at - INTERVAL 40 DAY"
@@ -72,6 +73,7 @@ def test_without_minutes_a_quarter_hour_counts_where_it_began(client: Client) ->
     move(client, "12:07")
 
     assert handled(client) == {"t1": 15, "t2": 16}
+    assert [client.query(card, {"team": team}).result_rows for team in ("t1", "t2")] == [[(15,)], [(16,)]]
 
 
 @pytest.mark.usefixtures("rolled")
