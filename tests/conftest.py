@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 Wait = Callable[[Callable[[], object]], None]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--soak`: the long runs."""
+    parser.addoption("--soak", action="store_true", help="runs in full length, and the page of the fault runs")
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    """True for the long runs."""
+    return bool(request.config.getoption("--soak"))
+
+
 def _wait_until(condition: Callable[[], object], within_s: float = 30.0) -> None:
     deadline = time.monotonic() + within_s
     pause = threading.Event()

@@ -26,11 +26,6 @@ CRASHES = "test_killed_at_every_point"
 MakeFloor = Callable[..., AbstractContextManager[FaultFloor]]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--soak`: the long runs."""
-    parser.addoption("--soak", action="store_true", help="fault runs in full length, and their page")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test that takes a `seed` the seeds of this run."""
     if "seed" in metafunc.fixturenames:
@@ -46,7 +41,7 @@ def seeds(config: pytest.Config) -> list[int]:
 
 def is_soak(config: pytest.Config) -> bool:
     """Whether the long runs were asked for."""
-    return bool(config.getoption("--soak", default=False))
+    return bool(config.getoption("--soak"))
 
 
 _SEEN = pytest.StashKey[Seen]()
@@ -82,12 +77,6 @@ def pytest_testnodedown(node: Any) -> None:
     """A lane is through."""
     if "seen" in node.workeroutput:
         node.config.stash[_SEEN].add(*node.workeroutput["seen"])
-
-
-@pytest.fixture(scope="session")
-def soak(request: pytest.FixtureRequest) -> bool:
-    """True for the long runs."""
-    return is_soak(request.config)
 
 
 @pytest.fixture(scope="session")
