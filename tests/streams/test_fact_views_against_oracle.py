@@ -64,7 +64,7 @@ def edges_of(row: dict[str, Any]) -> tuple[int, int]:
     return row["opens_s"] * 1000, row["closes_s"] * 1000
 
 
-@settings(max_examples=20, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(story=desks(), step_s=st.sampled_from([1_800, 86_400, 0]), days=st.sampled_from([1, 7]))
 def test_views_of_single_facts_equal_the_recomputation(client: Client, story: Story, step_s: int, days: int) -> None:
     """Whatever was told twice, late, taken back or never; over changes of the clocks, week-ends and holidays."""

@@ -128,7 +128,7 @@ def _one(by: By) -> str:
     )
 
 
-@settings(max_examples=20, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(
     story=stories(16),
     steps=st.lists(st.sampled_from(STEPS), max_size=20),

@@ -120,7 +120,7 @@ def test_the_oracle_knows_every_kpi_of_the_catalogue() -> None:
 
 
 @pytest.mark.parametrize("event_clock", [False, True])
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     story=stories(),
     steps=st.lists(st.sampled_from(STEPS), max_size=40),
