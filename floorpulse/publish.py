@@ -9,12 +9,14 @@ finds the revision it names.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from floorpulse.clock import utc_now
+from floorpulse.offsets import admin_client, end_offsets, last_values
 from floorpulse.registry_file import ERASED_FOR_EVER, with_erased
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client, producer
@@ -25,7 +27,10 @@ from schemas.registry import Floor, Registry
 from schemas.topics import CONTRIBUTIONS, EVENTS, REGISTRY
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
     from kafka import KafkaProducer
+
+    from sinks.registry import Kind
 
 ACKNOWLEDGED_WITHIN_S = 30.0
 
@@ -83,6 +88,48 @@ def announce_rules(settings: Settings, text: str, revision: int, gone: AbstractS
     structlog.get_logger(__name__).info("rules_applied", revision=revision, count=len(entries) - 1)
 
 
+def tell_again(settings: Settings, client: Client, kind: Kind) -> list[str]:
+    """
+    Tell everybody once more of the revision that holds, where a partition has not come to it; returns these partitions.
+
+    The one who applied it may have been broken off before everybody knew. Whoever hears of it twice changes nothing.
+    """
+    from sinks.registry import latest_revision, load_registry, load_rules_text, rule_entries
+
+    revision = latest_revision(client, kind)
+    behind = _not_come_to(client, kind, revision)
+    if not behind:
+        return behind
+    if kind == "registry":
+        registry = load_registry(client, revision)
+        announce_registry(settings, registry, _left_over(settings, kind, registry.floor.entries()))
+    elif (text := load_rules_text(client, revision)) is not None:
+        announce_rules(settings, text, revision, _left_over(settings, kind, rule_entries(text)))
+    return behind
+
+
+def _not_come_to(client: Client, kind: Kind, revision: int) -> list[str]:
+    """The partitions without a checkpoint that is behind a revision."""
+    rows = client.query(
+        "SELECT place FROM (SELECT concat(topic, ':', toString(arrayJoin(range(argMax(partitions, epoch))))) AS place"
+        " FROM topics WHERE topic IN {topics:Array(String)} GROUP BY topic) WHERE place NOT IN (SELECT subject"
+        " FROM subjects FINAL WHERE kind = 'partition' AND JSONExtractUInt(body, {kind:String}) >= {revision:UInt32})"
+        " ORDER BY place",
+        parameters={"topics": [EVENTS, CONTRIBUTIONS], "kind": kind, "revision": revision},
+    ).result_rows
+    return [str(place) for (place,) in rows]
+
+
+def _left_over(settings: Settings, kind: Kind, entries: Iterable[Entry]) -> set[EntryId]:
+    """What was on `floor.registry` once and holds no longer: whether it was deleted there is not known."""
+    with admin_client(settings) as admin:
+        ends = end_offsets(admin, REGISTRY)
+    values = last_values(settings, REGISTRY, ends, max(ends.values())) if any(ends.values()) else {}
+    told = [json.loads(value) for partition in values.values() for value in partition if value]
+    of_kind = {(entry["kind"], entry["id"]) for entry in told if (entry["kind"] == "rules") == (kind == "rules")}
+    return of_kind - _ids(entries)
+
+
 def _announce(settings: Settings, messages: list[Message], control: RegistryChanged | RulesApplied) -> None:
     """Entries onto `floor.registry`, then the control record into every partition that reads by it."""
     sender = producer(settings)
@@ -102,7 +149,7 @@ def _messages(entries: list[Entry], revision: int, gone: AbstractSet[EntryId]) -
     return held + [(REGISTRY, None, f"{kind}:{entry_id}", None) for kind, entry_id in sorted(gone)]
 
 
-def _ids(entries: list[Entry]) -> set[EntryId]:
+def _ids(entries: Iterable[Entry]) -> set[EntryId]:
     return {(kind, entry_id) for kind, entry_id, _body in entries}
 
 

@@ -73,15 +73,14 @@ def erase(
 
 def _announce(settings: Settings, client: Client, gone: Erased, by: str, *, is_new: bool) -> int:
     """Say it to every partition, again where one has not heard of it; returns the revision that says so."""
-    from floorpulse.erasure import unheard, without
-    from floorpulse.publish import announce_registry, publish_registry
+    from floorpulse.erasure import without
+    from floorpulse.publish import publish_registry, tell_again
     from sinks.registry import load_registry
 
     registry = load_registry(client)
     if is_new:
         return publish_registry(settings, without(registry.floor, gone), by)
-    if unheard(client, registry.revision):
-        announce_registry(settings, registry)
+    tell_again(settings, client, "registry")
     return registry.revision
 
 

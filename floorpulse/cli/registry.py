@@ -31,8 +31,12 @@ def apply(
     by: Annotated[str, typer.Option(help="Work id of who applies it.")] = "cli",
     data: Data = NO_DATA,
 ) -> None:
-    """Make a file the registry from now on; prints what it adds (+), changes (~) and ends (-)."""
-    from floorpulse.publish import publish_registry
+    """
+    Make a file the registry from now on; prints what it adds (+), changes (~) and ends (-).
+
+    A file that holds already is told once more to partitions that have not come to it: an apply may have broken off.
+    """
+    from floorpulse.publish import publish_registry, tell_again
     from floorpulse.registry_file import difference, read_floor, with_main
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client
@@ -40,7 +44,8 @@ def apply(
 
     read_floor(file)  # before anything is asked of the floor
     settings = load_settings(data)
-    known = load_registry(clickhouse_client(settings))
+    client = clickhouse_client(settings)
+    known = load_registry(client)
     floor = read_floor(file, known.floor)
     floor = with_main(floor, known.floor)
     changes = difference(known.floor, floor)
@@ -48,11 +53,19 @@ def apply(
         typer.echo(line)
     if not allow_shrink:
         changes.refuse_shrink()
+    if not changes.lines and not dry_run:
+        say_told_again(tell_again(settings, client, "registry"))
     if not changes.lines or dry_run:
         said = "not applied" if changes.lines else "nothing changes"
         typer.echo(f"{said}: revision {known.revision} holds", err=True)
         return
     typer.echo(f"revision {publish_registry(settings, floor, by)} holds", err=True)
+
+
+def say_told_again(partitions: list[str]) -> None:
+    """Say which partitions had not come to what holds."""
+    if partitions:
+        typer.echo(f"told once more, as {', '.join(partitions)} had not come to it yet", err=True)
 
 
 def show(output: FormatOption = Format.TABLE, data: Data = NO_DATA) -> None:

@@ -24,10 +24,15 @@ def apply(
     by: Annotated[str, typer.Option(help="Work id of who applies it.")] = "cli",
     data: Data = NO_DATA,
 ) -> None:
-    """Make a file the rules from now on; prints which rules it adds (+), changes (~) and ends (-)."""
+    """
+    Make a file the rules from now on; prints which rules it adds (+), changes (~) and ends (-).
+
+    A file that holds already is told once more to partitions that have not come to it: an apply may have broken off.
+    """
     from alerting.load import load_rules
+    from floorpulse.cli.registry import say_told_again
     from floorpulse.cli.rules import read_rule_file
-    from floorpulse.publish import publish_rules
+    from floorpulse.publish import publish_rules, tell_again
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client
     from sinks.registry import latest_revision, load_rules_text
@@ -39,6 +44,8 @@ def apply(
     before = load_rules_text(client)
     for line in rule_changes(before, text):
         typer.echo(line)
+    if before == text and not dry_run:
+        say_told_again(tell_again(settings, client, "rules"))
     if before == text or dry_run:
         said = "nothing changes" if before == text else "not applied"
         typer.echo(f"{said}: revision {latest_revision(client, 'rules')} holds", err=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
+from floorpulse.erasure import who, without
 from floorpulse.offsets import admin_client, end_offsets, last_values
 from floorpulse.prepare import prepare
 from floorpulse.publish import publish_registry
@@ -20,9 +23,10 @@ from schemas.errors import InputError
 from schemas.events import decode
 from schemas.registry import Alias, Floor, Person, Site
 from schemas.topics import DELIVERIES, EVENTS, REGISTRY
-from sinks.registry import load_registry
+from sinks.registry import load_registry, store_registry
 
 Run = Callable[..., Any]
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 FLOOR = Floor(
     sites=[Site(id="main")],
     people=[Person(id="zoe-0412", name="Zoe", aliases=[Alias(source="acd", id="17")]), Person(id="b2")],
@@ -104,6 +108,28 @@ def test_erased_again_it_looks_for_what_came_back(run_on_floor: Run, floor: Sett
     assert "windows,1,deleted" in ended.out
     assert rows(floor, "SELECT count() FROM windows") == [(0,)]
     assert load_registry(clickhouse_client(floor)).revision == revision
+
+
+def test_an_erasure_that_broke_off_is_ended_by_the_next(run_on_floor: Run, floor: Settings) -> None:
+    """Where the revision is stored and Kafka has not heard, the same again has the topic forget the person too."""
+    with closing(clickhouse_client(floor)) as client:
+        known = load_registry(client)
+        gone = who(client, known, "zoe-0412", NOW)
+        store_registry(client, without(known.floor, gone), "tests", NOW)
+
+    ended = run_on_floor("erase", "zoe-0412")
+
+    kept: dict[str, bytes | None] = {}
+    with closing(KafkaConsumer(bootstrap_servers=floor.bootstrap(), auto_offset_reset="earliest")) as consumer:
+        place = TopicPartition(REGISTRY, 0)
+        consumer.assign([place])
+        end = consumer.end_offsets([place])[place]
+        while consumer.position(place) < end:
+            for records in consumer.poll(timeout_ms=1_000).values():
+                kept |= {record.key.decode(): record.value for record in records}
+    assert ended.code == 0, ended.err
+    assert "Zoe" not in str([value for value in kept.values() if value])
+    assert kept["people:zoe-0412"] is None
 
 
 def test_without_a_yes_nothing_happens(run_on_floor: Run, floor: Settings) -> None:

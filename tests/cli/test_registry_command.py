@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import pytest
 from alerting.starter import starter_text
 from floorpulse.offsets import admin_client, end_offsets, last_values
 from floorpulse.prepare import prepare
+from floorpulse.registry_file import read_floor, with_main
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.controls import RegistryChanged, RulesApplied
 from schemas.events import decode
 from schemas.topics import CONTRIBUTIONS, EVENTS, REGISTRY
-from sinks.registry import latest_revision, load_registry
+from sinks.registry import latest_revision, load_registry, store_registry, store_rules
 
 Run = Callable[..., Any]
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 FLOOR = "teams: [{id: t1}]\npeople:\n- {id: a1, teams: [{team: t1}]}\n- {id: a2}\n"
 
 
@@ -85,6 +88,54 @@ def test_the_same_file_again_changes_nothing(run_on_floor: Run, prepared: Settin
 
     assert ended.err.endswith("nothing changes: revision 2 holds\n")
     assert load_registry(clickhouse_client(prepared)).revision == 2
+
+
+def test_an_apply_that_broke_off_is_ended_by_the_same_file(run_on_floor: Run, prepared: Settings, file: Path) -> None:
+    """Where a revision is stored and not every partition knows, the file again tells them, and the topic what ended."""
+    run_on_floor("registry", "apply", str(file))
+    file.write_text(FLOOR.replace("- {id: a2}", "- {id: a3}"))
+    client = clickhouse_client(prepared)
+    known = load_registry(client).floor
+    store_registry(client, with_main(read_floor(file, known), known), "tests", NOW)
+
+    ended = run_on_floor("registry", "apply", str(file))
+
+    told = last_records(prepared, EVENTS) + last_records(prepared, CONTRIBUTIONS)
+    with admin_client(prepared) as admin:
+        ends = end_offsets(admin, REGISTRY)
+    assert {(type(record), getattr(record, "revision", 0)) for record in told} == {(RegistryChanged, 3)}
+    assert last_values(prepared, REGISTRY, ends, 1)[0] == [None], "a2 stands on the topic"
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.endswith("had not come to it yet\nnothing changes: revision 3 holds\n")
+
+
+def test_rules_that_broke_off_are_told_by_the_same_file(run_on_floor: Run, prepared: Settings, tmp_path: Path) -> None:
+    """The same holds for rules: whoever applies them again is not told that all is well while no worker has them."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(starter_text() + "\n# looked through\n")
+    store_rules(clickhouse_client(prepared), file.read_text(), "tests", NOW)
+
+    ended = run_on_floor("rules", "apply", str(file))
+
+    told = last_records(prepared, EVENTS) + last_records(prepared, CONTRIBUTIONS)
+    assert (ended.code, ended.err.splitlines()[-1]) == (0, "nothing changes: revision 2 holds")
+    assert {(type(record), getattr(record, "revision", 0)) for record in told} == {(RulesApplied, 2)}
+
+
+def test_nobody_is_told_again_what_all_know(run_on_floor: Run, prepared: Settings, file: Path) -> None:
+    """Once the checkpoint of each partition is behind the revision, the same file sends nothing."""
+    run_on_floor("registry", "apply", str(file))
+    client = clickhouse_client(prepared)
+    with admin_client(prepared) as admin:
+        ends = {topic: end_offsets(admin, topic) for topic in (EVENTS, CONTRIBUTIONS)}
+        marks = [
+            [f"{topic}:{number}", "partition", '{"registry":2,"rules":1}'] for topic in ends for number in ends[topic]
+        ]
+        client.insert("subjects", marks, column_names=["subject", "kind", "body"])
+
+        run_on_floor("registry", "apply", str(file))
+
+        assert {topic: end_offsets(admin, topic) for topic in ends} == ends
 
 
 def test_a_file_without_most_people_must_be_meant(run_on_floor: Run, prepared: Settings, file: Path) -> None:
