@@ -112,8 +112,9 @@ def _count_differences(client: Client, mark: Mark) -> Iterator[Difference]:
     gaps = _one(
         client,
         "SELECT sum(to_offset - from_offset + 1) FROM gaps FINAL"
-        " WHERE topic = {topic:String} AND partition = {p:UInt16}",
-        {"topic": EVENTS, "p": mark.partition},
+        " WHERE topic = {topic:String} AND partition = {p:UInt16} AND accepted_at >= (SELECT min(seen_at)"
+        " FROM topics FINAL WHERE topic = {topic:String} AND epoch = {epoch:UInt16})",  # of an older topic, as below
+        {"topic": EVENTS, "p": mark.partition, "epoch": mark.limit >> OFFSET_BITS},
     )
     if mark.counted + gaps != mark.boundary + 1:
         yield Difference("offsets", where, f"{mark.boundary + 1} accounted for", f"{mark.counted} + {gaps} in gaps")

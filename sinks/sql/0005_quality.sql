@@ -170,11 +170,18 @@ FROM gaps FINAL
 GROUP BY part
 UNION ALL
 SELECT 'unbalanced' AS trouble, marks.subject AS part,
-    marks.boundary + 1 - toInt64(marks.rows + marks.duplicates + marks.dead + marks.controls) + JSONExtractInt(marks.body, 'base')
-        - toInt64(lost.offsets) AS n, '' AS example
-FROM (SELECT * FROM subjects FINAL WHERE kind = 'partition' AND hop = 1) AS marks
+    marks.uncounted - toInt64(sumIf(lost.offsets, lost.accepted_at >= begun.seen_at)) AS n, '' AS example
+FROM (
+    SELECT subject, boundary + 1 - toInt64(rows + duplicates + dead + controls) + JSONExtractInt(body, 'base') AS uncounted,
+        bitShiftRight(version, 48) AS epoch
+    FROM subjects FINAL WHERE kind = 'partition' AND hop = 1
+) AS marks
 LEFT JOIN (
-    SELECT concat(topic, ':', toString(partition)) AS place, sum(to_offset - from_offset + 1) AS offsets FROM gaps FINAL GROUP BY place
+    SELECT toUInt64(epoch) AS epoch, seen_at FROM topics FINAL WHERE topic = 'floor.events'
+) AS begun ON begun.epoch = marks.epoch
+LEFT JOIN (
+    SELECT concat(topic, ':', toString(partition)) AS place, to_offset - from_offset + 1 AS offsets, accepted_at FROM gaps FINAL
 ) AS lost ON lost.place = marks.subject
-WHERE n != 0
+GROUP BY marks.subject, marks.uncounted
+HAVING n != 0
 COMMENT 'By partition, since the floor began: duplicates dropped, offsets lost in gaps that a person accepted, and offsets that are neither an event, a duplicate, a dead letter, a control record nor in a gap: 0 unless something is missing';

@@ -23,6 +23,7 @@ from schemas.registry import Alias, Floor, Person, ReasonCode
 from schemas.telemetry import DEAD_REASONS
 from schemas.times import HOUR_MS, from_ms, to_ms
 from sinks.quality import CHECKS, all_time, read_quality
+from sinks.reconcile import reconcile
 from sinks.registry import store_registry
 from sinks.schema import statements
 from streams.core.spans import TTL_MS
@@ -280,6 +281,24 @@ def test_partitions_must_balance(client: Client) -> None:
 
     assert "unbalanced" not in answer
     assert answer["gaps"] == {"floor.events:0": (1, "offsets 4 to 4")}
+
+
+def test_a_gap_of_the_topic_before_stands_for_nothing_of_this_one(client: Client) -> None:
+    """A topic that was made anew begins at 0: what was lost of the one before is told, and accounts for no offset."""
+    now = datetime.now(UTC)
+    names = ["topic", "partition", "from_offset", "to_offset", "accepted_at"]
+    client.insert("gaps", [["floor.events", 0, 4, 7, now - timedelta(days=2)]], column_names=names)
+    topics = [["floor.events", 1, now - timedelta(days=9)], ["floor.events", 2, now - timedelta(days=1)]]
+    client.insert("topics", topics, column_names=["topic", "epoch", "seen_at"])
+    mark = ["floor.events:0", 1, "partition", 4, 10, 1, 2, 0, '{"base":8}', 2 << 48]
+    columns = ["subject", "hop", "kind", "boundary", "rows", "duplicates", "dead", "controls", "body", "version"]
+    client.insert("subjects", [mark], column_names=columns)
+
+    answer = found(client)
+
+    assert answer["gaps"] == {"floor.events:0": (4, "offsets 4 to 7")}
+    assert "unbalanced" not in answer
+    assert [difference.where for difference in reconcile(client).differences if difference.what == "offsets"] == []
 
 
 def test_all_time_holds_every_event(client: Client, store: Store) -> None:
