@@ -18,6 +18,12 @@ from schemas.topics import COMMANDS, CONTRIBUTIONS, DEAD_LETTERS, EVENTS, WORKER
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+CHECKPOINTS = (
+    "SELECT subject, boundary FROM subjects FINAL"
+    " WHERE kind = 'partition' AND startsWith(subject, concat({topic:String}, ':'))"
+    " AND bitShiftRight(version, 48) >= (SELECT max(epoch) FROM topics WHERE topic = {topic:String})"
+)
+"""Those of a topic that was made anew since say nothing: it begins at 0 again."""
 ASK_EVERY_S = 0.2
 _TAIL = 50
 _OF_REVISIONS = {"registry_changed", "rules_applied", "refold_asked"}
@@ -88,11 +94,8 @@ def missing(ends: Offsets, reached: Offsets) -> Offsets:
 
 
 def stored_offsets(client: Client, topic: str) -> Offsets:
-    """The next offset of each partition by the checkpoints in ClickHouse."""
-    rows = client.query(
-        "SELECT subject, boundary FROM subjects FINAL WHERE kind = 'partition' AND startsWith(subject, {topic:String})",
-        parameters={"topic": f"{topic}:"},
-    ).result_rows
+    """The next offset of each partition by the checkpoints in ClickHouse that are of the topic as it is now."""
+    rows = client.query(CHECKPOINTS, parameters={"topic": topic}).result_rows
     return {int(str(subject).rpartition(":")[2]): int(boundary) + 1 for subject, boundary in rows}
 
 

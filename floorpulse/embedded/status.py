@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from floorpulse.drain import CHECKPOINTS
 from floorpulse.offsets import end_offsets
 from floorpulse.settings import Settings
 from schemas.errors import Unavailable
 from schemas.topics import EVENTS
 
 UNKNOWN_TABLE = 60
-
-_CHECKPOINTS = (
-    "SELECT subject, boundary FROM subjects FINAL WHERE kind = 'partition' AND startsWith(subject, {topic:String})"
-)
 
 
 class Admin(Protocol):
@@ -62,7 +59,7 @@ def standing(settings: Settings) -> Standing:
 def worker_lag(admin: Admin, clickhouse: Client, topic: str = EVENTS) -> int | None:
     """Events in Kafka that are not yet in ClickHouse; None while topic or table are missing."""
     ends = end_offsets(admin, topic)
-    done = _rows(clickhouse, _CHECKPOINTS, {"topic": f"{topic}:"})
+    done = _rows(clickhouse, CHECKPOINTS, {"topic": topic})
     if not ends or done is None:
         return None
     next_offset = {int(str(subject).rpartition(":")[2]): int(boundary) + 1 for subject, boundary in done}

@@ -53,6 +53,16 @@ def test_checkpoints_are_read_by_topic(own_schema: Settings) -> None:
     assert stored_offsets(client, "floor.contributions") == {0: 0}
 
 
+def test_a_topic_that_was_made_anew_is_not_through_by_what_was_stored_of_the_one_before(own_schema: Settings) -> None:
+    """Its partitions begin at 0 again: until the worker has stored something of them, nothing of it is through."""
+    client = clickhouse_client(own_schema)
+    client.insert("topics", [["floor.events", 1], ["floor.events", 2]], column_names=["topic", "epoch"])
+    rows = [["floor.events:0", "partition", 900, (1 << 48) + 900], ["floor.events:1", "partition", 3, (2 << 48) + 3]]
+    client.insert("subjects", rows, column_names=["subject", "kind", "boundary", "version"])
+
+    assert stored_offsets(client, "floor.events") == {1: 4}
+
+
 def test_without_a_worker_the_time_runs_out(run_on_floor: Run, own_floor: Settings) -> None:
     """Exit 1 with what is missing, and no word of success."""
     prepare(own_floor)
@@ -72,8 +82,8 @@ def test_with_every_checkpoint_at_the_end_it_is_drained(
     prepare(own_floor)
     with admin_client(own_floor) as admin:
         ends = {topic: end_offsets(admin, topic) for topic in (EVENTS, CONTRIBUTIONS)}
-    rows = [[f"{topic}:{part}", "partition", end - 1] for topic in ends for part, end in ends[topic].items()]
-    clickhouse_client(own_floor).insert("subjects", rows, column_names=["subject", "kind", "boundary"])
+    rows = [[f"{topic}:{part}", "partition", end - 1, 1 << 48] for topic in ends for part, end in ends[topic].items()]
+    clickhouse_client(own_floor).insert("subjects", rows, column_names=["subject", "kind", "boundary", "version"])
 
     ended = run_on_floor("drain", "--timeout", "0")
 

@@ -11,6 +11,7 @@ from kafka.admin import NewTopic
 from floorpulse.embedded.status import Standing, newest_event_at, standing, worker_lag
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
+from sinks.schema import apply_schema
 
 
 def test_nothing_is_known_before_the_schema_is_applied(own_floor: Settings) -> None:
@@ -28,11 +29,9 @@ def test_silence_is_not_known_either() -> None:
 def test_lag_is_what_lies_behind_the_checkpoint(own_floor: Settings) -> None:
     """Of each partition the events after its boundary count; one without checkpoint counts whole."""
     client = clickhouse_client(own_floor)
-    client.command(
-        "CREATE TABLE subjects (kind String, subject String, boundary Int64)"
-        " ENGINE = ReplacingMergeTree ORDER BY (kind, subject)"
-    )
-    client.command("INSERT INTO subjects VALUES ('agent', 'lag.events:0', 9), ('partition', 'lag.events:0', 5)")
+    apply_schema(client, own_floor.clickhouse_database)
+    marks = [["agent:lag.events:0", "agent", 9], ["lag.events:0", "partition", 5]]
+    client.insert("subjects", marks, column_names=["subject", "kind", "boundary"])
     with KafkaAdminClient(bootstrap_servers=own_floor.bootstrap()) as admin:
         admin.create_topics([NewTopic("lag.events", 2, 1)])
         send(own_floor, "lag.events", {0: 10, 1: 3})
