@@ -91,7 +91,10 @@ def restore(settings: Settings, folder: Path, *, replace: bool, progress: Progre
 
 
 def _refuse_rows(client: Client, database: str, *, replace: bool) -> None:
-    sql = "SELECT ifNull(sum(total_rows), 0) FROM system.tables WHERE database = {database:String}"
+    sql = (
+        "SELECT ifNull(sum(total_rows), 0) FROM system.tables"
+        " WHERE database = {database:String} AND name != 'retentions'"  # comes with the schema
+    )
     rows = int(client.query(sql, parameters={"database": database}).result_rows[0][0])
     if rows and not replace:
         raise InputError(f"the database {database} holds {rows:,} rows: --replace drops them for those of the backup")

@@ -28,7 +28,7 @@ _FEEDS = re.compile(r" TO (?:`?\w+`?\.)?`?(\w+)`?")
 
 def load(client: Client, folder: Path, manifest: Manifest, progress: Progress = lambda _table, _rows: None) -> int:
     """
-    Load every table of a checked backup into the client's database, which has the schema and no rows.
+    Load every table of a checked backup into the client's database, which has the schema and nothing of a floor.
 
     Views that feed a table of the backup are dropped, as it has its rows already: apply the schema again afterwards.
     Returns the number of rows. InputError: the backup does not fit the schema, or not all rows arrived.
@@ -37,6 +37,7 @@ def load(client: Client, folder: Path, manifest: Manifest, progress: Progress = 
     for table, parts in manifest.tables.items():
         _fits(folder, table, parts, known)
     _stop_feeding(client, manifest)
+    client.command("TRUNCATE TABLE retentions SYNC")  # what had expired by then is what the backup says
     for table in sorted(manifest.tables, key=lambda name: (name == CHECKPOINTS, name)):
         if table == CHECKPOINTS:
             _refold(client, manifest)

@@ -55,19 +55,22 @@ NOTHING_LOST = Horizon(0, frozenset(), is_whole=True)
 
 def read_horizon(client: Client, retention: Retention) -> Horizon:
     """
-    The horizon by the clock of ClickHouse.
+    The horizon by the clock of ClickHouse; what expired under a shorter retention than the one of now stays lost.
 
     It lies `REACH_MS` after what has expired by now, as a minute needs what came before it. The first minute of a day
     may be stored hours after its first event: that is within `REACH_MS` too.
     """
-    kept_ms = retention.events_ms
     sql = (
-        "WITH now64(3) - toIntervalMillisecond({young:Int64}) AS old"
-        " SELECT toUnixTimestamp64Milli(now64(3)), groupArrayIf(toUInt32(day), first < old),"
+        "WITH greatest(now64(3) - toIntervalMillisecond({kept:Int64}),"
+        " assumeNotNull((SELECT max(gone_before) FROM retentions WHERE name = 'events'))) AS gone,"
+        " gone + toIntervalMillisecond({reach:Int64}) AS old"
+        " SELECT toUnixTimestamp64Milli(gone), groupArrayIf(toUInt32(day), first < old),"
         " (SELECT count() FROM topics WHERE seen_at < old)"
         " FROM (SELECT day, min(first_stored) AS first FROM pane_days GROUP BY day)"
     )
-    now_ms, days, topics = client.query(sql, parameters={"young": kept_ms - REACH_MS}).result_rows[0]
-    before = minute_of(int(now_ms) - kept_ms + REACH_MS + FUTURE_MS) + 1
+    gone_ms, days, topics = client.query(sql, parameters={"kept": retention.events_ms, "reach": REACH_MS}).result_rows[
+        0
+    ]
+    before = minute_of(int(gone_ms) + REACH_MS + FUTURE_MS) + 1
     lost = frozenset(int(day) + step for day in days for step in _AROUND)
     return Horizon(before, lost, is_whole=not days and not topics)

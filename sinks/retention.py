@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from schemas.times import DAY_MS
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,19 @@ class Retention:
 
 
 DEFAULT_RETENTION = Retention()
+
+
+def note_retention(client: Client, retention: Retention) -> None:
+    """
+    Note how long is kept from now on, where that is another time than before.
+
+    What expired while less was kept does not come back when more is: nobody may take it for there.
+    """
+    for name, days in (("events", retention.events_days), ("minutes", retention.minutes_days)):
+        client.command(
+            "INSERT INTO retentions (name, days, gone_before)"
+            " SELECT {name:String}, {days:UInt32}, if(known = 0, toDateTime64(0, 3), now64(3) - toIntervalDay(known))"
+            " FROM (SELECT argMax(days, since) AS known FROM retentions WHERE name = {name:String})"
+            " WHERE known != {days:UInt32}",
+            parameters={"name": name, "days": days},
+        )

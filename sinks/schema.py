@@ -14,7 +14,7 @@ from sinks.kpi_groups import GROUPS
 from sinks.kpi_views import kpi_view
 from sinks.places import places_of, store_places
 from sinks.registry import load_registry
-from sinks.retention import DEFAULT_RETENTION, Retention
+from sinks.retention import DEFAULT_RETENTION, Retention, note_retention
 from sinks.upgrades import backfills, changes, standing
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def apply_schema(client: Client, database: str, retention: Retention = DEFAULT_R
     """
     Create what is missing; returns the number of statements of the schema.
 
-    Views are replaced. Tables are kept: columns that they lack are added, and another retention is set.
+    Views are replaced. Tables are kept: columns that they lack are added, and another retention is set and noted.
     """
     client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
     client.database = database
@@ -52,6 +52,7 @@ def apply_schema(client: Client, database: str, retention: Retention = DEFAULT_R
     if "registry" in before.columns and "places" not in before.columns:
         registry = load_registry(client)
         store_places(client, registry.revision, places_of(registry))
+    note_retention(client, retention)
     structlog.get_logger(__name__).info("schema_applied", database=database, count=len(schema))
     return len(schema)
 

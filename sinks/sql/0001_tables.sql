@@ -321,3 +321,12 @@ CREATE TABLE IF NOT EXISTS access_log (
 ORDER BY (at, viewer)
 TTL toDateTime(at) + INTERVAL 730 DAY
 COMMENT 'Every look at the record of a person';
+
+CREATE TABLE IF NOT EXISTS retentions (
+    name LowCardinality(String) COMMENT 'events or minutes',
+    since DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'From when on they are kept so long',
+    days UInt32 COMMENT 'Days after which they expire',
+    gone_before DateTime64(3, 'UTC') COMMENT 'What was stored before may have expired by then, under the retention before'
+) ENGINE = ReplacingMergeTree
+ORDER BY (name, since)
+COMMENT 'How long events and minutes are kept, and what was gone already when that changed: a longer time brings nothing back'

@@ -118,7 +118,8 @@ CREATE OR REPLACE VIEW clean_days (
     rolled_at DateTime64(3, 'UTC') COMMENT 'When its quarter hours stood',
     has_minutes UInt8 COMMENT '1 while none of its minutes can have expired'
 ) AS
-SELECT day, rolled.rolled_at AS rolled_at, noted.oldest + INTERVAL {minutes_days} DAY > now64(3) AS has_minutes
+SELECT day, rolled.rolled_at AS rolled_at, noted.oldest > greatest(now64(3) - INTERVAL {minutes_days} DAY,
+    assumeNotNull((SELECT max(gone_before) FROM retentions WHERE name = 'minutes'))) AS has_minutes
 FROM (SELECT * FROM rolled_days FINAL) AS rolled
 INNER JOIN (SELECT day, min(first_stored) AS oldest, max(last_stored) AS newest, sum(panes) AS stored FROM pane_days GROUP BY day) AS noted USING (day)
 WHERE noted.newest <= rolled.covers AND noted.stored = rolled.panes AND toDateTime(rolled.rolled_at, 'UTC') < initialQueryStartTime()

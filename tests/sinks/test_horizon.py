@@ -15,7 +15,7 @@ from sinks.clickhouse import ClickHouseSink
 from sinks.horizon import read_horizon
 from sinks.reconcile import reconcile
 from sinks.repair import refolds
-from sinks.retention import DEFAULT_RETENTION, Retention
+from sinks.retention import DEFAULT_RETENTION, Retention, note_retention
 from streams.core.log import Item
 from streams.core.subject import REACH_MS
 from tests.sinks.rolling import rolled_up
@@ -31,12 +31,14 @@ def tell(client: Client) -> Tell:
     """Has one engine fold records that the broker got at an instant, and store what came of them."""
     engine = new_engine(event_clock=False)
 
-    def run(*records: FloorEvent | Ticked | RefoldAsked, broker: datetime) -> None:
+    def run(
+        *records: FloorEvent | Ticked | RefoldAsked, broker: datetime, retention: Retention = DEFAULT_RETENTION
+    ) -> None:
         for record in records:
             offset = engine.boundary + 1
             engine.apply(Item(offset, to_ms(broker), encode(record), b"", record, content=offset))
         engine.take_outbox()
-        ClickHouseSink(client).write([engine.freeze()])
+        ClickHouseSink(client, retention=retention).write([engine.freeze()])
         engine.acknowledged(engine.boundary)
 
     return run
@@ -170,3 +172,31 @@ def test_a_plan_is_kept_from_its_shift_on(client: Client, tell: Tell) -> None:
     client.command("OPTIMIZE TABLE events FINAL")
 
     assert client.query("SELECT toString(type) FROM events").result_rows == [("shift_planned",)]
+
+
+@pytest.mark.usefixtures("outlived")
+def test_a_longer_retention_brings_nothing_back(client: Client, tell: Tell) -> None:
+    """What expired under the shorter one stays lost: it is not compared, and no late fact makes zeros of the rest."""
+    longer = Retention(events_days=90, minutes_days=90)
+    before = counted(client)
+    note_retention(client, DEFAULT_RETENTION)
+
+    note_retention(client, longer)
+    result = reconcile(client, retention=longer)
+    ask = RefoldAsked(at=AT, subject="agent:a1", from_at=AT, to_at=AT + timedelta(hours=3), why="a test")
+    tell(ask, broker=AT + timedelta(days=36, minutes=1), retention=longer)
+
+    assert (result.differences, result.left_out) == ([], 5 + 1)
+    assert counted(client) == before == [(5, 300_000, 1)]
+
+
+def test_a_retention_is_noted_when_it_changes(client: Client) -> None:
+    """The first one says nothing of what was before; the same again, at the next start, says nothing new."""
+    for days in (35, 35, 60, 60, 10):
+        note_retention(client, Retention(events_days=days))
+
+    noted = client.query(
+        "SELECT days, if(gone_before < '2000-01-01', 0, dateDiff('day', gone_before, since))"
+        " FROM retentions WHERE name = 'events' ORDER BY since"
+    ).result_rows
+    assert noted == [(35, 0), (60, 35), (10, 60)]

@@ -62,3 +62,18 @@ def test_another_retention_is_set(old: Client) -> None:
         ("dead_letters", "toDateTime(stored_at) + toIntervalDay(10)"),
         ("events", "greatest(toDateTime(stored_at), toDateTime(at)) + toIntervalDay(10)"),
     ]
+
+
+def test_a_longer_retention_brings_no_minutes_back(old: Client) -> None:
+    """A rolled day whose minutes may have expired before has none for any query, however long they are kept now."""
+    apply_schema(old, str(old.database))
+    days = [["2026-01-01", 50], ["2026-01-02", 20]]
+    for day, age in days:
+        stored = f"now64(3) - toIntervalDay({age})"
+        old.command(f"INSERT INTO pane_days SELECT '{day}', {stored}, {stored}, 1")
+        old.command(f"INSERT INTO rolled_days SELECT '{day}', {stored}, now64(3), 1, 0")
+
+    apply_schema(old, str(old.database), Retention(minutes_days=60))
+
+    found = old.query("SELECT toString(day), has_minutes FROM clean_days ORDER BY day").result_rows
+    assert found == [("2026-01-01", 0), ("2026-01-02", 1)]
