@@ -74,8 +74,14 @@ def read_corrections(client: Client, where: tuple[str, dict[str, Any]], asked: A
 
 
 def read_buried(client: Client, names: list[str], queue: str, asked: Asked) -> list[Buried]:
-    """Dead letters of the range that name one of some agents, or the queue; rows of files by any word that is one."""
+    """
+    Dead letters of the range that name one of some agents, or the queue; rows of files by any word that is one.
+
+    Where there are neither, as in a team that nobody is in, there are none.
+    """
     words = [name.rpartition(":")[2] for name in names] or [queue]
+    if words == [""]:
+        return []
     told = "parseDateTime64BestEffortOrNull(JSONExtractString(value, 'at'), 3, 'UTC')"
     rows = client.query(
         "SELECT if(origin = '', concat(topic, ':', toString(partition), ':', toString(offset)), origin), reason,"

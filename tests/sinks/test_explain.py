@@ -217,6 +217,16 @@ def test_dead_letters_that_name_the_subject_are_shown(client: Client, tell: Tell
     ]
 
 
+def test_a_team_that_nobody_is_in_has_no_dead_letters(client: Client, explain: Explain) -> None:
+    """Letters are found by who is named in them: where nobody is asked for, those of everybody else are not told."""
+    names = ["topic", "partition", "offset", "reason", "value"]
+    client.insert("dead_letters", [["floor.events", 0, 0, "invalid", "17,nonsense"]], column_names=names)
+
+    found = explain("aht_s", "team", "t9", Registry(Floor(teams=[Team(id="t9")])))
+
+    assert excluded(found) == []
+
+
 def test_what_an_alias_counted_belongs_to_the_person_while_it_holds(tell: Tell, explain: Explain) -> None:
     """Under SOURCE:ID until eleven; what came after that is somebody else's, and ids that nobody has are named."""
     eleven = AT + timedelta(hours=1)
