@@ -54,11 +54,13 @@ def query(
 
 
 def reading_statement(sql: str) -> str:
-    """The statement without a semicolon at its end; InputError when it is none that only reads."""
+    """The statement without a semicolon at its end; InputError when it is not one, or none that only reads."""
     statement = sql.strip().rstrip("; \n\t")
     code = _NO_CODE.sub(" ", statement).strip().lstrip("(").upper()
     if not code.startswith(_READING):
         raise InputError(f"only statements that read are taken: expected one of {', '.join(_READING)}")
+    if ";" in code:
+        raise InputError("one statement is taken: expected nothing after the semicolon")
     if re.search(r"\bINTO\s+OUTFILE\b", code):
         raise InputError("INTO OUTFILE is not taken: use --format and redirect the output")
     return statement

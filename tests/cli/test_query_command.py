@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from floorpulse.cli.query import reading_statement
+
 Run = Callable[..., Any]
 
 
@@ -50,6 +52,14 @@ def test_statements_that_change_are_refused(run: Run, sql: str) -> None:
 
     assert ended.code == 2
     assert ended.err.startswith("only statements that read are taken")
+
+
+def test_one_statement_is_taken(run: Run) -> None:
+    """Two are refused in one line, as their answers are not one; a semicolon in a text, or at the end, is no second."""
+    ended = run("query", "SELECT ';' AS a; SELECT 2")
+
+    assert (ended.code, ended.err) == (2, "one statement is taken: expected nothing after the semicolon\n")
+    assert reading_statement("SELECT ';' AS a -- ;\n;") == "SELECT ';' AS a --"
 
 
 def test_an_answer_is_not_written_to_files(run: Run) -> None:
