@@ -103,11 +103,16 @@ class ClickHouseStorage:
             return self._erased[1]
 
     def letters_between(self, topic: str, partition: int, after: int, until: int) -> int:
-        """Count dead letters by the offsets that they came from, but those of people who were erased."""
+        """
+        Count dead letters by the offsets that they came from, but those of people who were erased.
+
+        Of a topic that was made anew those since then: the offsets of the one before began at 0 too.
+        """
         with self._client() as client:
             found = client.query(
                 "SELECT count() FROM dead_letters FINAL WHERE topic = {topic:String} AND partition = {partition:Int32}"
-                " AND offset > {after:Int64} AND offset <= {until:Int64} AND reason != 'erased'",
+                " AND offset > {after:Int64} AND offset <= {until:Int64} AND reason != 'erased'"
+                " AND at >= (SELECT max(seen_at) FROM topics WHERE topic = {topic:String})",
                 parameters={"topic": topic, "partition": partition, "after": after, "until": until},
             )
             return int(found.result_rows[0][0])

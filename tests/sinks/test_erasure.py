@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -363,6 +363,19 @@ def test_letters_of_erased_people_stop_no_worker(client: Client) -> None:
     storage.write_letters([letter(1, "invalid", b"?"), letter(2, "erased", b"")])
 
     assert storage.letters_between("floor.events", 0, 0, 10) == 1
+
+
+def test_letters_of_the_topic_before_stop_no_worker(client: Client) -> None:
+    """A topic that was made anew begins at 0: what was bad in the one before says nothing of its source now."""
+    storage = ClickHouseStorage(lambda: client)
+    dawn = datetime.fromtimestamp(DAWN / 1000, UTC)
+    topics = [["floor.events", 1, dawn - timedelta(days=9)], ["floor.events", 2, dawn - timedelta(seconds=1)]]
+    client.insert("topics", topics, column_names=["topic", "epoch", "seen_at"])
+    before = [(*letter(offset, "invalid", b"?")[:-1], DAWN - 60_000) for offset in (1, 2, 3)]
+
+    storage.write_letters([*before, letter(4, "invalid", b"?")])
+
+    assert storage.letters_between("floor.events", 0, -1, 10) == 1
 
 
 def test_whoever_is_erased_takes_their_vendors_ids_along(client: Client) -> None:
