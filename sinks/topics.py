@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from schemas.errors import ConfigError
+from schemas.times import DAY_MS
 from schemas.topics import DEAD_LETTERS, TOPICS, Topic
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ NO_ERROR = 0
 LARGEST_MESSAGE = 1024 * 1024
 LARGEST_LETTER = 2 * LARGEST_MESSAGE
 """A letter is a whole message with headers that say why: whatever a topic takes must fit, or nobody could bury it."""
+
+SEGMENT_MS = DAY_MS
+"""
+Kafka deletes and compacts whole files, a day of a topic each: with its own 7 days a record would be kept for up to a
+week longer than is said, and what somebody erased in a compacted topic for as long as half of it is still of use.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ def known_epochs(client: Client) -> dict[str, dict[str, int]]:
 def _options(topic: Topic, partitions: int) -> dict[str, Any]:
     ends = (["compact"] if topic.is_compacted else []) + (["delete"] if topic.kept_ms is not None else [])
     kept = {"cleanup.policy": ",".join(ends), "retention.ms": str(-1 if topic.kept_ms is None else topic.kept_ms)}
+    kept |= {"segment.ms": str(SEGMENT_MS)} | ({"max.compaction.lag.ms": str(SEGMENT_MS)} if topic.is_compacted else {})
     largest = LARGEST_LETTER if topic.name == DEAD_LETTERS else LARGEST_MESSAGE
     return {
         "num_partitions": topic.partitions or partitions,

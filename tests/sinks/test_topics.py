@@ -58,6 +58,18 @@ def test_missing_topics_are_created_as_they_should_be() -> None:
     assert {wanted["configs"]["message.timestamp.type"] for wanted in admin.created.values()} == {"LogAppendTime"}
 
 
+def test_what_is_over_leaves_kafka_within_a_day() -> None:
+    """A file of a topic holds a day of it, so that nothing is kept a week longer; what is compacted is so each day."""
+    admin = FakeAdmin()
+
+    apply_topics(admin, 6)
+
+    configs = {name: wanted["configs"] for name, wanted in admin.created.items()}
+    assert {one["segment.ms"] for one in configs.values()} == {"86400000"}
+    compacted = {name for name, one in configs.items() if one.get("max.compaction.lag.ms") == "86400000"}
+    assert compacted == {DELIVERIES, REGISTRY}
+
+
 def test_applying_topics_again_creates_nothing() -> None:
     """The same call again finds all there."""
     admin = FakeAdmin()
