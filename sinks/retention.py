@@ -42,3 +42,9 @@ def note_retention(client: Client, retention: Retention) -> None:
             " WHERE known != {days:UInt32}",
             parameters={"name": name, "days": days},
         )
+
+
+def events_gone_before_ms(client: Client, retention: Retention, now_ms: int) -> int:
+    """Raw events that were stored before this instant may have expired, under the retention of now or one before."""
+    sql = "SELECT toUnixTimestamp64Milli(max(gone_before)) FROM retentions WHERE name = 'events'"
+    return max(now_ms - retention.events_ms, int(client.query(sql).result_rows[0][0]))

@@ -49,6 +49,7 @@ def retract(
     from floorpulse.drain import drain
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client
+    from sinks.retention import events_gone_before_ms
     from sinks.retraction import oldest_fact_ms, read_replacements, taken_back_from
     from sources.readers.ingests import Ingests
 
@@ -62,9 +63,8 @@ def retract(
             drain(settings, STORED_WITHIN_S, lambda _topic, _left: None)
         replacements = read_replacements(client, ingest)
         since = taken_back_from(client, settings.retention(), now_ms(), event_clock=settings.clock == "event")
-        refuse_expired(
-            run, oldest_fact_ms(client, ingest, replacements), since, now_ms() - settings.retention().events_ms
-        )
+        gone_ms = events_gone_before_ms(client, settings.retention(), now_ms())
+        refuse_expired(run, oldest_fact_ms(client, ingest, replacements), since, gone_ms)
         typer.echo(told(run, replacements), err=True)
         if dry_run or (run.is_retracted and not replacements):
             return

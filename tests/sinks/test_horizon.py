@@ -15,7 +15,7 @@ from sinks.clickhouse import ClickHouseSink
 from sinks.horizon import read_horizon
 from sinks.reconcile import reconcile
 from sinks.repair import refolds
-from sinks.retention import DEFAULT_RETENTION, Retention, note_retention
+from sinks.retention import DEFAULT_RETENTION, Retention, events_gone_before_ms, note_retention
 from streams.core.log import Item
 from streams.core.subject import REACH_MS
 from tests.sinks.rolling import rolled_up
@@ -188,6 +188,18 @@ def test_a_longer_retention_brings_nothing_back(client: Client, tell: Tell) -> N
 
     assert (result.differences, result.left_out) == ([], 5 + 1)
     assert counted(client) == before == [(5, 300_000, 1)]
+
+
+def test_an_import_that_may_have_lost_facts_stays_one_under_a_longer_retention(client: Client) -> None:
+    """It cannot be taken back as a whole: what was stored 40 days ago was gone in part when 35 days became 60."""
+    now = datetime.now(UTC)
+    note_retention(client, DEFAULT_RETENTION)
+
+    note_retention(client, Retention(events_days=60, minutes_days=60))
+    gone_ms = events_gone_before_ms(client, Retention(events_days=60, minutes_days=60), to_ms(now))
+
+    assert to_ms(now - timedelta(days=40)) < gone_ms
+    assert to_ms(now - timedelta(days=34)) > gone_ms
 
 
 def test_a_retention_is_noted_when_it_changes(client: Client) -> None:
