@@ -98,17 +98,23 @@ class QueueLogParser:
             return []
         try:
             line = split_line(raw)
-            before = self.pass_time(line.second, number)
-            handler = _VERBS.get(line.verb)
-            if handler is None:
-                return [*before, Skipped(number, line.verb if line.verb in _SILENT else "unknown verb")]
+        except FieldFault as fault:
+            return [rejected(number, fault, raw)]
+        return [*self.pass_time(line.second, number), *self._told(number, line, raw)]
+
+    def _told(self, number: int, line: Line, raw: bytes) -> list[Parsed]:
+        """What a line says itself."""
+        handler = _VERBS.get(line.verb)
+        if handler is None:
+            return [Skipped(number, line.verb if line.verb in _SILENT else "unknown verb")]
+        try:
             facts = handler(self, line)
         except FieldFault as fault:
             return [rejected(number, fault, raw)]
         except ValidationError as error:
             return [rejected(number, fault_of(error), raw)]
         said: list[Parsed] = [Accepted(fact, _content(fact, raw), number) for fact in facts]
-        return before + (said or [Skipped(number, f"{line.verb} without news")])
+        return said or [Skipped(number, f"{line.verb} without news")]
 
     def pass_time(self, second: int, number: int = 0) -> list[Parsed]:
         """The wraps that have ended by a second (inclusive)."""

@@ -201,6 +201,14 @@ def test_a_login_to_another_queue_ends_no_wrap(parse: Parse) -> None:
     assert [s[::2] for s in states(parsed)] == [(90, "ready"), (110, "on_contact"), (170, "wrap"), (200, "ready")]
 
 
+def test_a_bad_line_takes_no_end_of_a_wrap_away(parse: Parse) -> None:
+    """The line is refused; that a wrap ended before it is true all the same."""
+    parsed = parse(CALL + "210|c2|q|NONE|ABANDON|x\n", wrap_s=30)
+
+    assert [s[::2] for s in states(parsed)] == [(110, "on_contact"), (170, "wrap"), (200, "ready")]
+    assert [type(one) for one in parsed[-2:]] == [Accepted, Rejected]
+
+
 def test_every_wrap_ends_where_the_log_does(parse: Parse) -> None:
     """Each at its own time, however long after the last line."""
     parsed = parse(CALL + CALL.replace("c1", "c2").replace("|A|", "|B|").replace("170|", "190|"), wrap_s=30)
