@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
 from schemas.errors import InputError
 from schemas.events import ContactAbandoned, ContactAnswered, ContactHandled, ContactOffered, FloorEvent
 from schemas.times import to_ms
 from sources.core.clocks import clamped
+from sources.core.own import fault_of
 from sources.core.parsed import Accepted, FieldFault, Parsed, Resolve, Skipped, content_hash, rejected, shown
 
 COLUMNS = (
@@ -81,7 +84,10 @@ class TechnionParser:
         if call.outcome == "HANG" and not call.was_queued:
             return [Skipped(number, IVR_HANG_UP)]
         content = content_hash(raw.rstrip(b"\r\n"))
-        return [Accepted(event, content, number) for event in self._facts(call)]
+        try:
+            return [Accepted(event, content, number) for event in self._facts(call)]
+        except ValidationError as error:
+            return [rejected(number, fault_of(error), raw)]
 
     def _call(self, fields: Sequence[str]) -> _Call:
         row = dict(zip(COLUMNS, fields, strict=True))

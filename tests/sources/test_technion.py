@@ -144,6 +144,10 @@ def test_blank_lines_are_no_rows(parse: Parse) -> None:
         (GOOD.replace("7:10:40", "7:61:40"), "q_exit: expected a time H:MM:SS, found '7:61:40'"),
         (GOOD.replace("990201", "990231"), "date: expected a date YYMMDD, found '990231'"),
         (GOOD.replace("990201", "99-02-01"), "date: expected a date YYMMDD, found '99-02-01'"),
+        (
+            GOOD.replace("990201", "700101"),
+            "at: expected greater than or equal to 1980-01-01T00:00:00Z, found '1970-01-01 05:10:10+00:00'",
+        ),
         (GOOD.replace(" PS ", "  "), "type: expected 1 to 60 characters, found ''"),
         (GOOD.replace(" AGENT ", " AGENTS "), "outcome: expected AGENT, HANG or PHANTOM, found 'AGENTS'"),
         (GOOD.rsplit(" ", 3)[0], "row: expected 17 columns, found '14 columns'"),
