@@ -65,7 +65,7 @@ class Tail:
         position cannot be kept. The next run begins at the last place saved.
         """
         for older in self._unread():
-            with older.open("rb") as rotated:
+            with _open(older) as rotated:
                 self._go_to_place(rotated)
                 self._finish(rotated)
         stream: BinaryIO | None = None
@@ -95,11 +95,9 @@ class Tail:
 
     def _opened(self) -> BinaryIO | None:
         try:
-            stream = self._written().open("rb")
+            stream = _open(self._written())
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise InputError(f"{self._log}: cannot be read: {error.strerror}") from None
         self._go_to_place(stream)
         return stream
 
@@ -203,11 +201,13 @@ class Tail:
     def _renamed(self) -> list[Path]:
         """The file read last, when it has another name by now, and those written after it, oldest first."""
         siblings = [p for p in self._log.parent.glob(self._log.name + "*") if p not in {self._log, self._state}]
-        rotated = sorted((p for p in siblings if p.suffix not in _PACKED), key=lambda p: p.stat().st_mtime_ns)
+        files = [p for p in siblings if p.suffix not in _PACKED and p.is_file()]
+        rotated = sorted(files, key=lambda p: p.stat().st_mtime_ns)
         for index, path in enumerate(rotated):
-            with path.open("rb") as stream:
-                if self._position.inode and _is_file_of(stream, self._position):
-                    return rotated[index:]
+            if path.stat().st_ino == self._position.inode:
+                with _open(path) as stream:
+                    if _is_file_of(stream, self._position):
+                        return rotated[index:]
         return []
 
 
@@ -231,6 +231,16 @@ def _write_whole(state: Path, text: str) -> None:
         fresh.replace(state)
     except OSError as error:
         raise ConfigError(f"{state}: cannot be written: {error.strerror}") from None
+
+
+def _open(file: Path) -> BinaryIO:
+    """The file to read from; InputError where it cannot be read, FileNotFoundError where there is none."""
+    try:
+        return file.open("rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
 
 
 def _is_file_of(stream: BinaryIO, position: Position) -> bool:

@@ -158,6 +158,17 @@ def test_files_rotated_while_nobody_read_are_read_first(log: Path, follow: Follo
     assert calls(sender) == ["c1", "c2", "c3", "c4"]
 
 
+def test_what_else_stands_beside_the_log_is_passed_over(log: Path, follow: Follow, sender: Any) -> None:
+    """A folder of old logs and a link that leads nowhere have the beginning of its name, and no lines."""
+    log.with_name("queue_log.archive").mkdir()
+    log.with_name("queue_log.last").symlink_to(log.with_name("gone"))
+    log.write_text(entered(1))
+
+    follow()
+
+    assert calls(sender) == ["c1"]
+
+
 def test_open_calls_are_remembered_over_a_restart(log: Path, follow: Follow, sender: Any) -> None:
     """A wait that the log does not tell is counted from a line before the restart."""
     log.write_text(entered(1))
