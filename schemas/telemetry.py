@@ -40,6 +40,7 @@ LOG_EVENT_MEANINGS: dict[str, str] = {
     "rules_applied": "A revision of the rules holds.",
     "timezone_kept": "The site main has another time zone than the settings say; that of the registry holds.",
     "file_rotated": "A followed file was rotated; reading goes on in the new one.",
+    "file_lost": "What a tail read last was packed, emptied or removed meanwhile: lines after this one may be missing.",
     "source_stopped": "Nearly all that a source sends cannot be used: the gateway takes nothing of it for a minute.",
     "difference_found": "The proof of the numbers found something that is not as it must be: `floorpulse reconcile`.",
     "request_refused": "No event of a request to the gateway could be used.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,6 +65,7 @@ class Tail:
         InputError: the log cannot be read, or more lines must be refused than the limit allows; ConfigError: the
         position cannot be kept. The next run begins at the last place saved.
         """
+        self._tell_when_lost()
         for older in self._unread():
             with _open(older) as rotated:
                 self._go_to_place(rotated)
@@ -77,6 +79,16 @@ class Tail:
         finally:
             if stream:
                 stream.close()
+
+    def _tell_when_lost(self) -> None:
+        """Say so where the file read last is neither the log nor beside it: what it had after that may be missing."""
+        if not self._position.inode or self._renamed():
+            return
+        with suppress(FileNotFoundError), _open(self._log) as stream:
+            if _is_file_of(stream, self._position):
+                return
+        log = structlog.get_logger(__name__)
+        log.error("file_lost", file=self._log.name, line=self._position.line)
 
     def _turn(self, stream: BinaryIO | None) -> BinaryIO | None:
         """Read what is there; when another file has taken the name, finish the old one and go over to it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.errors import ConfigError, InputError, Unavailable
 from sources.core.parsed import Resolve
@@ -156,6 +157,38 @@ def test_files_rotated_while_nobody_read_are_read_first(log: Path, follow: Follo
     follow()
 
     assert calls(sender) == ["c1", "c2", "c3", "c4"]
+
+
+@pytest.mark.parametrize("rest", ["queue_log.1.gz", "queue_log.1", None])
+def test_a_file_that_is_not_found_again_is_told(log: Path, follow: Follow, sender: Any, rest: str | None) -> None:
+    """Packed, copied and emptied, or removed while nobody read: from which line on something may be missing."""
+    log.write_text(entered(1))
+    follow()
+    log.rename(log.with_name("old"))
+    if rest:
+        log.with_name(rest).write_text(entered(1, 2))
+    log.write_text(entered(3))
+
+    with capture_logs() as logs:
+        follow()
+
+    lost = {"event": "file_lost", "log_level": "error", "file": "queue_log", "line": 1}
+    assert [one for one in logs if one["event"] == "file_lost"] == [lost]
+    assert calls(sender) == ["c1", "c3"]
+
+
+def test_a_file_that_is_found_again_is_not_told_of(log: Path, follow: Follow) -> None:
+    """Under its own name, and under that which a rotation gave it."""
+    log.write_text(entered(1))
+    follow()
+
+    with capture_logs() as logs:
+        follow()
+        log.rename(log.with_name("queue_log.1"))
+        log.write_text(entered(2))
+        follow()
+
+    assert [one["event"] for one in logs] == ["file_rotated"]
 
 
 def test_what_else_stands_beside_the_log_is_passed_over(log: Path, follow: Follow, sender: Any) -> None:
