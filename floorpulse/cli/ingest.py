@@ -76,7 +76,7 @@ def ingest(  # noqa: PLR0913, PLR0917  one argument is one option of the command
     registry = _registry(settings)
     chosen = Format(form.value, name, given or registry.zone(DEFAULT_SITE), columns, wrap)
     if follow:
-        _follow(settings, chosen, files, state, registry.resolve)
+        _follow(settings, chosen, files, state)
     else:
         _ingest_files(settings, chosen, files, registry.resolve, again=again, speed=speed)
 
@@ -190,14 +190,15 @@ def _report(readings: list[Reading], took_s: float) -> None:
             _say(line)
 
 
-def _follow(settings: Settings, form: Format, files: list[Path], state: Path | None, resolve: Resolve) -> None:
+def _follow(settings: Settings, form: Format, files: list[Path], state: Path | None) -> None:
+    from floorpulse.roster import Roster
     from floorpulse.wiring import producer
     from sources.core.queue_log import QueueLogParser
     from sources.readers.producing import EventProducer
     from sources.readers.tail import Tail
 
     keeps = state or settings.data / _position_name(files[0])
-    parser = QueueLogParser(resolve, form.source, form.wrap_s)
+    parser = QueueLogParser(Roster(settings).resolve, form.source, form.wrap_s)
     _say(f"{files[0]}: following, the position is kept in {keeps}; Ctrl-C ends it")
     with closing(producer(settings)) as sender:
         Tail(files[0], keeps, parser, EventProducer(sender), settings.letter_limit()).run(_wait)

@@ -1,4 +1,4 @@
-"""Whose vendor ids the gateway knows: as of the newest revision, without reading it again and again."""
+"""Whose vendor ids gateway and followed logs know: as of the newest revision, without reading it again and again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from floorpulse.cli import gateway
-from floorpulse.cli.gateway import Roster
+from floorpulse import roster as module
+from floorpulse.roster import Roster
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from schemas.errors import Unavailable
@@ -33,7 +33,7 @@ def hire(settings: Settings, person: str) -> None:
 @pytest.fixture
 def settings(own_schema: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A store in which agent 7 is Ada, asked each time."""
-    monkeypatch.setattr(gateway, "_REGISTRY_KEPT_S", -1.0)
+    monkeypatch.setattr(module, "_REGISTRY_KEPT_S", -1.0)
     hire(own_schema, "ada")
     return own_schema
 

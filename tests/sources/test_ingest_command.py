@@ -11,12 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from floorpulse import roster
 from floorpulse.cli import ingest
 from floorpulse.offsets import admin_client
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
-from schemas.events import ContactOffered, decode
-from schemas.registry import DEFAULT_SITE, Floor, Site
+from schemas.events import ContactOffered, StateChanged, decode
+from schemas.registry import DEFAULT_SITE, Alias, Floor, Person, Site
 from schemas.topics import EVENTS
 from sinks.registry import store_registry
 from sinks.topics import apply_topics
@@ -91,6 +92,36 @@ def test_local_times_are_those_of_the_floor(run: Run, floor: Settings, calls: Pa
     offered = {event.at for event in records if type(event) is ContactOffered}
     in_manila, in_lima = (datetime(1999, *at, 10, 10, tzinfo=UTC) for at in ((1, 31, 23), (2, 1, 12)))
     assert {in_manila, in_lima} <= offered
+
+
+def test_an_alias_that_moves_while_a_log_is_followed_moves_its_facts(
+    run: Run, floor: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log is followed for weeks: whose phone it is is asked for again, not only at the start."""
+    log, people = tmp_path / "queue_log", ["grace"]
+    monkeypatch.setattr(roster, "_REGISTRY_KEPT_S", -1.0)
+
+    def hire(person: str) -> None:
+        held = Floor(people=[Person(id=person, aliases=[Alias(source="queue_log", id="SIP/7")])])
+        store_registry(clickhouse_client(floor), held, "tests", datetime(2026, 3, 1, tzinfo=UTC))
+
+    def wait() -> bool:
+        if not people:
+            return False
+        hire(people.pop())
+        with log.open("a") as stream:
+            stream.write("1772445700|NONE|q|SIP/7|PAUSE|lunch\n")
+        return True
+
+    hire("ada")
+    log.write_text("1772445600|M|q|SIP/7|ADDMEMBER|\n")
+    monkeypatch.setattr(ingest, "_wait", wait)
+
+    assert run("queue_log", log, "--follow", "--state", tmp_path / "position.json").exit_code == 0
+
+    records = [decode(sent.value) for sent in read_topic(floor.kafka_bootstrap, EVENTS)]
+    said = [(event.agent, event.state) for event in records if type(event) is StateChanged]
+    assert {("ada", "ready"), ("grace", "away")} <= set(said)
 
 
 def test_a_rejected_row_is_reported_with_its_place(run: Run, floor: Settings, calls: Path) -> None:
