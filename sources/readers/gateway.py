@@ -204,7 +204,7 @@ class Gateway:
 
     def _refused(self, batch: Batch) -> Response:
         first = batch.rejected[0]
-        structlog.get_logger(__name__).info("request_refused", count=len(batch.rejected), detail=first.text)
+        structlog.get_logger(__name__).info("request_refused", count=len(batch.rejected), detail=first.kind)
         place = f"event {first.line}: " if batch.is_list else ""
         return problem(422, "No event in it can be used", place + first.text, index=first.line, field=first.field)
 

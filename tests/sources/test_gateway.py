@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from starlette.requests import Request
+from structlog.testing import capture_logs
 
 from schemas.errors import Unavailable
 from schemas.events import EVENT_TYPES
@@ -68,6 +69,15 @@ def test_nothing_usable_is_a_problem_document(client: TestClient, sender: Any, o
     assert (answer.json()["index"], answer.json()["field"]) == (0, "queue")
     assert answer.json()["detail"] == "event 0: queue: expected a valid string, found '7'"
     assert sender.sent == []
+
+
+def test_what_was_found_is_told_to_the_sender_alone(client: TestClient, offered: Offered) -> None:
+    """It may be the name of a person, in a field that no event has: the log says which field, and of what it fails."""
+    with capture_logs() as logs:
+        answer = client.post("/v1/events", json=offered(agent_name="Ada Lovelace"))
+
+    assert "found 'Ada Lovelace'" in answer.json()["detail"]
+    assert [one["detail"] for one in logs] == ["agent_name: expected no field of this name"]
 
 
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://[elsewhere"])
