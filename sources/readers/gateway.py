@@ -16,6 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import ClientDisconnect
 
 from schemas.errors import Unavailable
 from schemas.events import EVENT_ADAPTER
@@ -159,6 +160,8 @@ class Gateway:
             body = await asyncio.wait_for(bounded_body(job.request), BODY_WITHIN_S)
         except TimeoutError:
             return problem(408, "Body too slow", f"expected the whole body within {BODY_WITHIN_S:.0f} s")
+        except ClientDisconnect:
+            return problem(400, "Body cut off", "expected the whole body, the connection ended before")
         if body is None:
             return problem(413, "Body too large", f"expected at most {LARGEST_BODY} bytes in one request")
         batch = await run_in_threadpool(read_batch, body, self.resolve)

@@ -130,6 +130,19 @@ async def test_a_body_without_length_is_not_read_beyond_the_limit() -> None:
     assert sum(read) <= LARGEST_BODY + 64 * 1024
 
 
+async def test_a_sender_that_goes_away_in_between_is_no_fault_of_the_gateway() -> None:
+    """Half a body is answered as such, to whom it may concern: it is no error that a person would have to look at."""
+    parts = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(parts)
+
+    gateway = Gateway(lambda _: None, GatewayMetrics.create(), lambda: NOON)
+    answer = await gateway.post(Request({"type": "http", "method": "POST", "headers": []}, receive))
+
+    assert (answer.status_code, answer.media_type) == (400, "application/problem+json")
+
+
 def test_without_acknowledgement_the_answer_is_503(offered: Offered) -> None:
     """The sender is told to come again, and when."""
     answer = client_of(away).post("/v1/events", json=offered())
