@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,16 +170,25 @@ def _read(
 
     if not files:
         return []
-    first = ingests.take_numbers(len(files))
+    numbers = _numbers(ingests, form, files)
     task = progress.add_task("reading", total=sum(file.stat().st_size for file in files))
     again = ingests.revisions_again()
     readings = []
-    for number, (file, file_hash) in enumerate(files.items(), start=first):
+    for file, file_hash in files.items():
         advance = _every(lambda n: progress.advance(task, n), 256 * 1024)
         parser = RaisedParser(new_parser(form, resolve), again)
-        readings.append(read_file(file, file_hash, parser, number, advance, settings.letter_limit()))
+        readings.append(read_file(file, file_hash, parser, numbers[file], advance, settings.letter_limit()))
     progress.update(task, completed=sum(file.stat().st_size for file in files))
     return readings
+
+
+def _numbers(ingests: Ingests, form: Format, files: dict[Path, str]) -> dict[Path, int]:
+    """The number of each file's run: that of one that was broken off, as all its facts are taken back as one."""
+    runs = {file: ingests.broken_off(file_hash, form.source) for file, file_hash in files.items()}
+    known = {file: run.number for file, run in runs.items() if run}
+    new = [file for file in files if file not in known]
+    first = ingests.take_numbers(len(new)) if new else 0
+    return known | dict(zip(new, count(first), strict=False))
 
 
 def _report(readings: list[Reading], took_s: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,7 +86,7 @@ def refuse_expired(run: Ingest, oldest_ms: int | None, since_ms: int, kept_ms: i
         raise InputError(
             f"{name}: has facts of {utc_minute(oldest_ms)}, but facts can be taken back from {utc_minute(since_ms)} on"
         )
-    came_ms = to_ms(run.started_at.replace(tzinfo=UTC))  # ClickHouse's client gives it in UTC, without a zone
+    came_ms = to_ms(run.started_at)
     if not run.is_retracted and came_ms < kept_ms:
         came = f"came at {utc_minute(came_ms)}, but raw events are kept from {utc_minute(kept_ms)} on"
         raise InputError(f"{name}: {came}: what came before can no longer be taken back")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ COLUMNS = (
     "number", "file_hash", "file", "format", "source", "rows", "events", "rejected", "started_at", "finished_at",
     "state", "updated_at",
 )  # fmt: skip
+_SAME = "file_hash = {file_hash:String} AND source = {source:String}"
 _CHUNK = 1024 * 1024
 
 
@@ -58,8 +59,11 @@ class Ingests:
 
     def finished(self, file_hash: str, source: str) -> Ingest | None:
         """The finished run of the same bytes for the same source; None when there is none."""
-        where = "file_hash = {file_hash:String} AND source = {source:String} AND state = 'finished'"
-        return self._newest(where, {"file_hash": file_hash, "source": source})
+        return self._newest(_SAME + " AND state = 'finished'", {"file_hash": file_hash, "source": source})
+
+    def broken_off(self, file_hash: str, source: str) -> Ingest | None:
+        """The run of the same bytes for the same source that has not come to its end; None when there is none."""
+        return self._newest(_SAME + " AND state = 'running'", {"file_hash": file_hash, "source": source})
 
     def numbered(self, number: int) -> Ingest | None:
         """The run of a number; None when there is none."""
@@ -100,8 +104,9 @@ class Ingests:
         return int(self._client.query(sql).result_rows[0][0]) + 1
 
     def start(self, number: int, file: Path, file_hash: str, kind: str, source: str) -> Ingest:
-        """Remember that a run began."""
-        ingest = Ingest(number, file_hash, file.name, kind, source, self._now())
+        """Remember that a run began; one that goes on under its number began when it first did."""
+        known = self.numbered(number)
+        ingest = Ingest(number, file_hash, file.name, kind, source, known.started_at if known else self._now())
         self._write(ingest)
         return ingest
 
@@ -123,7 +128,11 @@ class Ingests:
             f" toBool(state = 'retracted') FROM ingests FINAL WHERE {where} ORDER BY number DESC LIMIT 1",
             parameters=parameters,
         ).result_rows
-        return Ingest(*found[0]) if found else None
+        if not found:
+            return None
+        run = Ingest(*found[0])
+        ended = run.finished_at and run.finished_at.replace(tzinfo=UTC)
+        return replace(run, started_at=run.started_at.replace(tzinfo=UTC), finished_at=ended)
 
     def _write(self, ingest: Ingest) -> None:
         values = [getattr(ingest, name) for name in COLUMNS[:-1]]

@@ -22,6 +22,7 @@ from schemas.topics import EVENTS
 from sinks.registry import store_registry
 from sinks.topics import apply_topics
 from sources.core.technion import COLUMNS
+from sources.readers.ingests import Ingests, hash_of
 from tests.faults.harness.log import read_topic
 
 ROW = "AA0101 90001 0 0 PS 990201 7:10:00 7:10:10 10 7:10:10 7:10:40 30 AGENT 7:10:39 7:12:39 120 AGENT_A"
@@ -78,6 +79,19 @@ def test_a_file_goes_in_once(run: Run, floor: Settings, calls: Path) -> None:
     assert (first.exit_code, second.exit_code, third.exit_code) == (0, 0, 0)
     assert "nothing sent" in second.stderr
     assert runs(floor) == [(n, "calls.txt", 3, 6, 1, "finished") for n in (1, 2)]
+
+
+def test_a_run_that_was_broken_off_goes_on_under_its_number(run: Run, floor: Settings, calls: Path) -> None:
+    """What it had sent is then taken back with the rest, and is as old as it was."""
+    began = datetime(2026, 3, 1, tzinfo=UTC)
+    Ingests(clickhouse_client(floor), lambda: began).start(1, calls, hash_of(calls), "technion", "technion")
+
+    assert run("technion", calls, "--timezone", "Asia/Jerusalem").exit_code == 0
+
+    assert runs(floor) == [(1, "calls.txt", 3, 6, 1, "finished")]
+    known = Ingests(clickhouse_client(floor), lambda: began).numbered(1)
+    assert known is not None
+    assert known.started_at == began
 
 
 def test_local_times_are_those_of_the_floor(run: Run, floor: Settings, calls: Path) -> None:
