@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from schemas.errors import Unavailable
@@ -255,6 +257,7 @@ def problem(status: int, title: str, detail: str, **more: Any) -> Response:
 def create_gateway(gateway: Gateway) -> FastAPI:
     """The application with its routes; nothing is opened and nothing is started."""
     app = FastAPI(title="floorpulse gateway", version="1", summary="Events of a contact-center floor, one or a batch.")
+    app.add_exception_handler(HTTPException, _no_such_thing)
     app.add_api_route("/v1/events", gateway.post, methods=["POST"], status_code=202, openapi_extra=_BODY)
     app.add_api_route("/healthz", _alive, methods=["GET"])
 
@@ -273,6 +276,14 @@ def create_gateway(gateway: Gateway) -> FastAPI:
     app.add_api_route("/metrics", metrics, methods=["GET"])
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
+
+
+async def _no_such_thing(_: Request, error: Exception) -> Response:
+    """The problem document of a path or a method that the gateway does not have."""
+    status, headers = getattr(error, "status_code", 500), getattr(error, "headers", None)
+    answer = problem(status, HTTPStatus(status).phrase, "expected POST /v1/events; /openapi.json describes it")
+    answer.headers.update(headers or {})
+    return answer
 
 
 async def _alive() -> Response:

@@ -71,6 +71,16 @@ def test_nothing_usable_is_a_problem_document(client: TestClient, sender: Any, o
     assert sender.sent == []
 
 
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/events", 405), ("POST", "/events", 404)])
+def test_a_wrong_address_is_a_problem_document(client: TestClient, method: str, path: str, status: int) -> None:
+    """A sender reads one form of error, whatever is wrong; a wrong method is told which would be right."""
+    answer = client.request(method, path)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+    assert answer.headers.get("allow") == ("POST" if status == 405 else None)
+
+
 def test_what_was_found_is_told_to_the_sender_alone(client: TestClient, offered: Offered) -> None:
     """It may be the name of a person, in a field that no event has: the log says which field, and of what it fails."""
     with capture_logs() as logs:
