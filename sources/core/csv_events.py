@@ -63,7 +63,7 @@ class CsvParser:
                 )
 
     def _row(self, row: CsvRow, cells: dict[str, str]) -> list[Parsed]:
-        wanted = [part for part in self._mapping.events if all(cells[c] in v for c, v in part.when.items())]
+        wanted = [part for part in self._mapping.events if all(cells[c].strip() in v for c, v in part.when.items())]
         if not wanted:
             return [Skipped(row.line, "no event of the mapping")]
         content = content_hash(row.raw.rstrip(b"\r\n"))

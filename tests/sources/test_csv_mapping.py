@@ -69,6 +69,14 @@ def test_an_hour_that_comes_twice_is_the_first(parse: Parse) -> None:
     assert instants == [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)]
 
 
+def test_blanks_around_a_value_change_nothing(parse: Parse) -> None:
+    """Some systems fill their columns up with blanks: the row is the same to `when` as to its fields."""
+    padded, plain = (parse(f"7;02.03.2026 09:30;Eva {end};87,5;no;0:02:30; final{end}") for end in ("   ", ""))
+
+    assert accepted(padded) == accepted(plain)
+    assert [event.type for event in accepted(padded)] == ["quality_scored", "task_timed"]
+
+
 def test_a_row_that_no_event_asks_for_is_left_out(parse: Parse) -> None:
     """`when` names the values of a column."""
     only_scores = MAPPING[: MAPPING.index("  - type: task_timed")]
