@@ -139,7 +139,7 @@ class CommandBase(Frozen):
     """What every command says: to which stream, by whom, about which record in which version."""
 
     id: Id
-    stream: Annotated[str, Field(pattern=r"^[a-z]+:.+$", max_length=220)]
+    stream: Annotated[str, Field(pattern=r"(?s)^[a-z]+:.+$", max_length=220)]
     by: Name
     """Work id of a person, or `rule:ID`."""
     at: AwareDatetime | None = None

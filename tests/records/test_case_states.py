@@ -223,6 +223,14 @@ def test_only_a_firing_alert_that_opens_something_makes_a_command(state: str, op
     assert open_command(fired(state=state), opens) is None
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "\n", "x" * 200])
+def test_whoever_can_have_an_alert_can_have_a_case(name: str) -> None:
+    """An id may hold whatever an event may: a worker that could not ask for the case would end, at each start again."""
+    _, entry = after(opening(subject=f"agent:{name}"), stream=f"agent:{name}")
+
+    assert (entry.kind, entry.stream) == ("case_opened", f"agent:{name}")
+
+
 def test_the_instant_of_a_rules_command_is_that_of_its_transition() -> None:
     """A person's is the broker's time, a rule's its own: a replay of old days gives the same entries."""
     _, by_rule = after(opening())
