@@ -12,7 +12,7 @@ from floorpulse.delivery.messages import of_record_event, of_transition
 from floorpulse.delivery.routing import receivers_of
 from schemas.alerts import Transition
 from schemas.records import RecordEvent
-from schemas.registry import Floor, Registry, Team
+from schemas.registry import Floor, Queue, Registry, Site, Team
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TEAMS = [
@@ -104,6 +104,38 @@ def test_an_alert_about_a_team_goes_to_people_of_that_team(receiver: str, expect
 def test_an_alert_of_no_team_goes_to_a_manager_of_its_site() -> None:
     """A queue belongs to no team."""
     assert told(fired(subject="queue:help", team="")) == ["boss-0"]
+
+
+NOWHERE = {"team": "", "site": "main"}
+FLOOR_OF_MANILA = Registry(
+    Floor(
+        sites=[Site(id="mnl", timezone="Asia/Manila"), Site(id="ceb", timezone="Asia/Manila")],
+        teams=[Team(id="t0", site="mnl", manager="boss-0"), Team(id="t1", site="ceb", manager="boss-1")],
+        queues=[Queue(id="help", site="ceb", client="acme"), Queue(id="sales", site="mnl", client="zeta")],
+    )
+)
+
+
+@pytest.mark.parametrize(("client", "expected"), [("acme", "boss-1"), ("zeta", "boss-0")])
+def test_an_alert_of_a_client_goes_to_a_manager_where_its_queues_are(client: str, expected: str) -> None:
+    """A client has no site of its own."""
+    notice = of_transition(fired(subject=f"client:{client}", **NOWHERE))
+
+    assert receivers_of(receivers(), FLOOR_OF_MANILA, notice) == [expected]
+
+
+@pytest.mark.parametrize("subject", ["agent:acd:4711", "queue:new", "client:new"])
+def test_an_alert_of_whom_the_roster_does_not_know_is_told_all_the_same(subject: str) -> None:
+    """They count as at `main`, where a floor with sites of its own has nobody; hours are those of who is asked."""
+    notice = of_transition(fired(subject=subject, **NOWHERE))
+    there_by_day = Receivers.model_validate(
+        {
+            "receivers": receivers().model_dump()["receivers"],
+            "duty": {"boss-0": [{"from": "08:00", "to": "18:00"}], "boss-1": [{"from": "19:00", "to": "21:00"}]},
+        }
+    )
+
+    assert receivers_of(there_by_day, FLOOR_OF_MANILA, notice) == ["boss-1"]
 
 
 def test_a_step_for_the_lead_has_the_bytes_that_it_had_before_there_was_a_choice() -> None:
