@@ -154,9 +154,15 @@ class LedgerHere:
 
     def __init__(self, client: Client) -> None:
         self._ledger = Ledger(ClickHouseLedgerStore(client))
+        self.waiting: list[Command] = []
+        self.is_behind = False
+        """True: it takes commands and decides none."""
 
     def send(self, command: Command) -> Outcome:
         """Decide and store."""
+        if self.is_behind:
+            self.waiting.append(command)
+            return Outcome("pending", command.id)
         entries = tuple(self._ledger.handle(command, now_ms()))
         return Outcome("refused" if entries[0].kind == "command_refused" else "accepted", command.id, entries)
 

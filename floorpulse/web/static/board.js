@@ -130,7 +130,7 @@ async function follow(floor) {
   if (version === shown || Number(version) < Number(shown)) return; // a list may be behind the page that a form led to
   main.dataset.watchVersion = version;
   if (isWriting()) return sayChanged();
-  const answer = await fetch(location.pathname, { headers: { accept: "text/html" } });
+  const answer = await fetch(main.dataset.watchPath, { headers: { accept: "text/html" } });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("detail");
@@ -139,6 +139,7 @@ async function follow(floor) {
   const detail = document.getElementById("detail");
   keepOpen(detail, fresh);
   detail.replaceWith(document.adoptNode(fresh));
+  document.querySelector("main > .message")?.remove(); // it told of what is on record now
   main.dataset.watchVersion = page.getElementById("main").dataset.watchVersion;
   retime();
   document.dispatchEvent(new CustomEvent("floor:detail"));
@@ -155,7 +156,9 @@ function keepOpen(before, after) {
   }
 }
 
+// What a refused form came back with is in no record yet, though the page began with it.
 function isWriting() {
+  if ("unsaved" in document.getElementById("main").dataset) return true;
   return [...document.querySelectorAll("#detail textarea, #detail select, #detail input:not([type=hidden])")].some(
     (field) => field === document.activeElement || (field.value !== (field.defaultValue ?? "") && field.value !== ""),
   );
