@@ -11,6 +11,7 @@ import json
 import smtplib
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from typing import Protocol
 
@@ -63,15 +64,20 @@ class Slack:
 
 
 class Email:
-    """Sends a message by SMTP in a thread; its Message-ID stays the same over retries."""
+    """
+    Sends a message by SMTP; its Message-ID stays the same over retries.
+
+    In a thread of its own: a mail server that hangs must not take those that the log is read by.
+    """
 
     def __init__(self, smtp: Smtp, password: str, to: str) -> None:
         self._smtp, self._password, self._to = smtp, password, to
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="email")
 
     async def send(self, message: Message, now_s: int) -> None:
         """See `Channel`; the mail server writes the date."""
         try:
-            await asyncio.to_thread(self._send, message)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._send, message)
         except smtplib.SMTPResponseException as error:
             raise self._refusal([(error.smtp_code, error.smtp_error)]) from error
         except smtplib.SMTPRecipientsRefused as error:

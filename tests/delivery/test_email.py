@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import ExitStack, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from socket import create_server
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 
@@ -19,6 +21,8 @@ from floorpulse.delivery.config import Smtp
 from floorpulse.delivery.messages import Message, Notice, message_of
 from schemas.errors import InputError, Unavailable
 
+MANY = 40
+"""More than a process has threads to share."""
 NOW_MS = 1_772_452_800_000
 CERTIFICATE = Path(__file__).parent / "mail_server.pem"
 """Of `localhost`, signed by itself, with its key: nothing but these tests knows it."""
@@ -157,3 +161,22 @@ async def test_no_password_goes_to_a_server_that_nobody_vouches_for(
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     await server.channel().send(message(), 0)
     assert (server.passwords, len(server.mails)) == ([b"the password"], 1)
+
+
+async def test_a_mail_server_that_hangs_holds_up_nobody_else() -> None:
+    """However many get their mail by it: the log is read, and others are told, in threads that no email waits in."""
+    loop = asyncio.get_running_loop()
+    with ExitStack() as open_still:
+        server = open_still.enter_context(create_server(("127.0.0.1", 0), backlog=MANY))
+        server.setblocking(False)
+        smtp = Smtp(host="127.0.0.1", port=server.getsockname()[1], sender="floor@example.com", starttls=False)
+        sending = [loop.create_task(Email(smtp, "", f"lead-{n}@example.com").send(message(), 0)) for n in range(MANY)]
+
+        async with asyncio.timeout(15):
+            for _ in sending:
+                connection, _address = await loop.sock_accept(server)
+                open_still.callback(connection.close)
+            assert await asyncio.to_thread(lambda: "read") == "read"
+
+    ended = await asyncio.gather(*sending, return_exceptions=True)
+    assert {type(fault) for fault in ended} == {Unavailable}
