@@ -12,7 +12,7 @@ from floorpulse.web.case_views import OUTCOME_WORDS, CaseView, Entry, Proof, cas
 from floorpulse.web.formats import duration, kpi_figure, kpi_name, kpi_words
 from floorpulse.web.plots import plot_of, row_of
 from floorpulse.web.record_queries import AlertRow
-from schemas.kpis import service_level
+from floorpulse.web.series import contract
 from schemas.records import ALERT
 from schemas.times import to_ms
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
     from floorpulse.web.poller import Live
+    from schemas.registry import Registry
 
 STEP_WORDS = {
     "breached": "the limit was passed",
@@ -54,7 +55,7 @@ def alert_page(client: Client, live: Live, alert: str, now_ms: int) -> dict[str,
         "evidence": evidence_rows(first.evidence),
         "rule": rule_words(rule),
         "rule_version": first.rule_version,
-        "words": definition(first.kpi, rule),
+        "words": definition(first.kpi, latest.subject, rule, live.registry),
         "plot": plot_of(client, first, rule, live.registry, live.pulse.clock_ms or now_ms),
         "timeline": sorted([*_rule_steps(steps), *timeline(entries)], key=lambda entry: -entry.at_ms),
         "subject": latest.subject,
@@ -74,7 +75,7 @@ def case_page(client: Client, live: Live, case: str, now_ms: int) -> dict[str, A
         "case": view,
         "proofs": [(proof, evidence_rows(_evidence(proof))) for proof in view.proofs],
         "plot": plot_of(client, first, rule, live.registry, live.pulse.clock_ms or now_ms),
-        "words": {kpi: definition(kpi, rule) for kpi in kpis},
+        "words": {kpi: definition(kpi, view.case.stream, rule, live.registry) for kpi in kpis},
         "outcomes": OUTCOME_WORDS,
         "subject": view.case.stream,
         "typed": typed_plan(view),
@@ -116,11 +117,9 @@ def rule_words(rule: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": "", "text": ""} | dict(rule) | limits | named if rule else {"name": "", "text": ""}
 
 
-def definition(kpi: str, rule: Mapping[str, Any]) -> str:
-    """The definition of a KPI in words; of a service level by the rule's variant."""
-    if kpi == "service_level":
-        return service_level(rule["variant"]).words if rule.get("variant") else service_level().words
-    return kpi_words(kpi)
+def definition(kpi: str, subject: str, rule: Mapping[str, Any], registry: Registry) -> str:
+    """The definition of a KPI in words; of a service level by the variant of the rule, else of the contract."""
+    return contract(kpi, subject, rule, registry)[0].words if kpi == "service_level" else kpi_words(kpi)
 
 
 def _evidence(proof: Proof) -> list[dict[str, Any]]:

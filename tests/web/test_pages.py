@@ -48,6 +48,18 @@ def test_the_board_shows_teams_queues_and_states(web: TestClient) -> None:
     assert ">50 %</button>" in page  # 30 at once of 50 answered and 10 given up late, by variant 4
 
 
+def test_an_alert_of_the_service_level_says_by_which_contract(
+    web: TestClient, stored_floor: Any, fired: Callable[..., Transition]
+) -> None:
+    """A rule that names no variant means that of the queue: its definition stands beside the figure."""
+    of_queue = {"subject": "queue:billing", "kpi": "service_level", "rule": "service-level-30m", "window": "30m"}
+    stored_floor.alert(fired(stored_floor.now_ms, opens="nothing", value=0.61, threshold=0.8, **of_queue))
+
+    page = web.get("/alerts/a1").text
+
+    assert "Answered within T, divided by answered and abandoned after T." in page
+
+
 def test_a_page_names_the_zone_of_its_times(
     web: TestClient, stored_floor: Any, transition: Transition, case: str, wait_until: Wait
 ) -> None:
