@@ -74,8 +74,9 @@ def verify(
     """
     Go through every chain of the ledger, and compare with lists of heads that were kept.
 
-    Without a list it tells of entries that were changed, removed or put in; only with one of entries that are gone at
-    the end of a chain and of chains that were written anew. With --key each list must be signed with it.
+    Without a list it tells of entries that were changed, removed or put in, and of those that lost their content though
+    nobody was erased; only with one of entries that are gone at the end of a chain and of chains that were written
+    anew. With --key each list must be signed with it.
     Prints what does not hold; exit code 1 when there is anything.
 
     Example: floorpulse audit verify heads-2026-03-0*.jsonl --key audit.key
@@ -97,9 +98,17 @@ def _audit(data: Path, lists: Iterable[HeadList]) -> Audit:
     from floorpulse.wiring import clickhouse_client
     from records.store.audit import audit
     from records.store.clickhouse import ClickHouseLedgerStore
+    from records.store.erasing import living_streams
+    from sinks.erasure import keys_of
+    from sinks.registry import load_registry
 
     with closing(clickhouse_client(load_settings(data))) as client, progress_bar("chains") as progress:
-        seen = audit(ClickHouseLedgerStore(client), lists, progress)
+        seen = audit(
+            ClickHouseLedgerStore(client),
+            lists,
+            progress,
+            lambda: living_streams(client, keys_of(load_registry(client).erased)),
+        )
     chains = len(seen.heads) + len(seen.broken)
     typer.echo(f"{chains} chains, {seen.entries} entries: {len(seen.broken)} do not hold", err=True)
     return seen

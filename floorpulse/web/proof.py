@@ -17,10 +17,14 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from floorpulse.clock import now_ms
 from floorpulse.web.metrics import WebMetrics
 from records.core.chain import broken_at, lost_after
+from records.store.audit import stripped_streams
 from records.store.clickhouse import ClickHouseLedgerStore
+from records.store.erasing import living_streams
 from schemas.errors import FloorpulseError
-from schemas.records import erased_stream
+from schemas.records import ERASED, erased_stream
+from sinks.erasure import keys_of
 from sinks.reconcile import reconcile
+from sinks.registry import load_registry
 from sinks.retention import Retention
 
 if TYPE_CHECKING:
@@ -97,6 +101,9 @@ class Proof:
         streams = self._next("streams", there, STREAMS)
         entries = store.load(streams)
         broken = self._vanished(frozenset(there))
+        if any(stream.startswith(ERASED) for stream in there):
+            living = living_streams(client, keys_of(load_registry(client).erased))
+            broken |= dict.fromkeys(stripped_streams(there, living), 1)
         for stream in (stream for stream in streams if entries[stream]):  # one that went meanwhile is told of next time
             at = broken_at(entries[stream]) or lost_after(entries[stream], self._heads.get(stream, _NO_HEAD))
             if at is None:

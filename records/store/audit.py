@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from records.core.chain import broken_at, lost_after
 from records.core.heads import Head, HeadList, head_of, key_of
 from records.store.base import LedgerStore
-from schemas.records import RecordEvent
+from schemas.records import ERASED, RecordEvent, erased_stream
 
 STREAMS_AT_ONCE = 1_000
 
@@ -33,8 +33,18 @@ class Audit:
     broken: list[Break] = field(default_factory=list)
 
 
-def audit(store: LedgerStore, lists: Iterable[HeadList], progress: Callable[[int, int], None]) -> Audit:
-    """Go through every stream; `progress` is told how many are done of how many."""
+def audit(
+    store: LedgerStore,
+    lists: Iterable[HeadList],
+    progress: Callable[[int, int], None],
+    living: Callable[[], Iterable[str]] = tuple,
+) -> Audit:
+    """
+    Go through every stream; `progress` is told how many are done of how many.
+
+    `living` gives the streams of whom nobody erased, and is asked last: who was erased meanwhile is not among them.
+    What an erasure leaves of an entry fits into any chain, so it must not be what is left of these.
+    """
     kept: dict[str, list[tuple[str, Head]]] = defaultdict(list)
     for listed in lists:
         for head in listed.heads:
@@ -48,7 +58,21 @@ def audit(store: LedgerStore, lists: Iterable[HeadList], progress: Callable[[int
             _look(entries, kept[key_of(entries[0].stream)], seen)
     progress(len(names), len(names))
     seen.broken += [Break(key, 1, f"gone since {kept[key][0][0]}") for key in sorted(gone)]
+    _tell_stripped(seen, names, living())
     return seen
+
+
+def _tell_stripped(seen: Audit, names: Iterable[str], living: Iterable[str]) -> None:
+    stripped = stripped_streams(names, living)
+    keys = set(map(key_of, stripped))
+    seen.heads = [head for head in seen.heads if head.stream not in keys]
+    seen.broken += [Break(stream, 1, "its content was taken away, and nobody erased it") for stream in stripped]
+
+
+def stripped_streams(names: Iterable[str], living: Iterable[str]) -> list[str]:
+    """Those of the living streams of which, by the names of all streams, only what an erasure leaves is there."""
+    left = {name for name in names if name.startswith(ERASED)}
+    return [stream for stream in living if erased_stream(stream) in left] if left else []
 
 
 def _look(entries: Sequence[RecordEvent], kept: Iterable[tuple[str, Head]], seen: Audit) -> None:

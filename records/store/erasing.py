@@ -40,6 +40,17 @@ def streams_about(client: Client, subjects: Collection[str]) -> list[str]:
     return [str(stream) for (stream,) in rows]
 
 
+def living_streams(client: Client, erased: Collection[str]) -> list[str]:
+    """The streams of all whom alerts are about, and of these alerts, but those of the `erased` subjects."""
+    with unavailable():
+        rows = client.query(
+            "SELECT alert, any(subject) AS about FROM alert_transitions GROUP BY alert"
+            " HAVING about NOT IN {erased:Array(String)}",
+            parameters={"erased": sorted(erased)},
+        ).result_rows
+    return [*(f"{ALERT}{alert}" for alert, _ in rows), *sorted({str(subject) for _, subject in rows})]
+
+
 def count_entries(client: Client, streams: Collection[str]) -> int:
     """How many entries the streams have."""
     sql = "SELECT count() FROM record_events FINAL WHERE stream IN {streams:Array(String)}"

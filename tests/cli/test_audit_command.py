@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
 from records.store.clickhouse import ClickHouseLedgerStore
+from records.store.erasing import strip_streams
+from schemas.registry import Floor
+from sinks.registry import store_registry
 from tests.records.test_audit import WHOLE
 
 Run = Callable[..., Any]
@@ -70,6 +74,22 @@ def test_a_ledger_that_does_not_hold_is_not_listed(run_on_schema: Run, command: 
     assert ended.code == 1
     assert "agent:a1" in ended.out
     assert not Path("kept.jsonl").exists()
+
+
+@pytest.mark.parametrize(("erased", "code"), [([], 1), ([{"id": "a1", "at": "2026-03-02T12:00:00Z"}], 0)])
+def test_a_case_without_its_content_is_that_of_somebody_who_was_erased(
+    run_on_schema: Run, own_schema: Settings, command: Callable[[str], None], erased: list[dict[str, str]], code: int
+) -> None:
+    """Else somebody who may write to ClickHouse has hidden it, in a way that breaks no chain."""
+    command("INSERT INTO alert_transitions (alert, subject) VALUES ('x', 'agent:a1')")
+    with closing(clickhouse_client(own_schema)) as client:
+        strip_streams(client, ["agent:a1"])
+        store_registry(client, Floor.model_validate({"erased": erased}), "cli", datetime(2026, 3, 2, tzinfo=UTC))
+
+    ended = run_on_schema("audit", "verify", "--format", "json")
+
+    told = [one["stream"] for one in json.loads(ended.out)]
+    assert (ended.code, told) == (code, ["agent:a1"] if code else [])
 
 
 @pytest.mark.usefixtures("command")

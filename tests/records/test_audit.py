@@ -32,12 +32,12 @@ def chain(stream: str, *notes: str) -> list[RecordEvent]:
     return entries
 
 
-def audited(entries: Iterable[RecordEvent], *kept: str) -> Audit:
+def audited(entries: Iterable[RecordEvent], *kept: str, living: Iterable[str] = ()) -> Audit:
     """What an audit of a ledger with these entries sees, beside lists that were kept."""
     store = MemoryLedgerStore()
     for entry in entries:
         store._streams.setdefault(entry.stream, {})[entry.sequence] = entry
-    return audit(store, [read_heads(text, "kept") for text in kept], lambda done, total: None)
+    return audit(store, [read_heads(text, "kept") for text in kept], lambda done, total: None, lambda: living)
 
 
 def found(entries: Iterable[RecordEvent], *kept: str) -> list[tuple[str, int]]:
@@ -91,19 +91,32 @@ def test_every_list_counts() -> None:
     assert found(anew, text_of(audited(anew).heads, NOON), LIST) == [(A1, 3)]
 
 
+def stripped(entries: Iterable[RecordEvent]) -> list[RecordEvent]:
+    """What an erasure leaves of the entries of a stream."""
+    return [
+        RecordEvent.model_construct(
+            stream=erased_stream(entry.stream), sequence=entry.sequence, id="", kind="erased", at=entry.at, by="",
+            command="", record="", version=0, body={}, previous=entry.previous, hash=entry.hash,
+        )
+        for entry in entries
+    ]  # fmt: skip
+
+
 def test_the_entries_of_who_was_erased_still_fit() -> None:
     """They have another stream and no content, and a list with no ids of people finds them again."""
-    left = [
-        RecordEvent.model_construct(
-            stream=erased_stream(A1), sequence=entry.sequence, id="", kind="erased", at=entry.at, by="", command="",
-            record="", version=0, body={}, previous=entry.previous, hash=entry.hash,
-        )
-        for entry in WHOLE[:3]
-    ]  # fmt: skip
+    left = stripped(WHOLE[:3])
 
     assert A1 not in LIST
     assert found([*left, WHOLE[3]], LIST) == []
     assert found([*left[:2], WHOLE[3]], LIST) == [(erased_stream(A1), 3)]
+
+
+def test_only_an_erasure_may_take_the_content_away() -> None:
+    """The chain and every list fit what is left of a case that somebody hid: that nobody was erased tells of it."""
+    hidden = audited([*stripped(WHOLE[:3]), WHOLE[3]], LIST, living=[A1, A2])
+
+    assert [(one.stream, one.sequence) for one in hidden.broken] == [(A1, 1)]
+    assert hidden.heads == [head_of([WHOLE[3]])]
 
 
 def test_a_broken_chain_gives_no_head() -> None:

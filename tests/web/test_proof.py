@@ -127,6 +127,19 @@ def test_an_erased_person_breaks_no_chain(
     assert (after, compare()["chain"]) == (0, 1)
 
 
+def test_a_case_that_lost_its_content_without_an_erasure_is_found(
+    compare: Callable[[], dict[str, float]], client: Client, open_case: Any, stored_floor: Any, transition: Any
+) -> None:
+    """No chain tells it: what is left is what an erasure leaves."""
+    open_case(transition)
+
+    strip_streams(client, [transition.subject])
+    hidden = compare()["chain"]
+    stored_floor.registry(erased=[{"id": "a0412", "at": "2026-03-02T12:00:00Z"}])
+
+    assert (hidden, compare()["chain"]) == (1, 0)
+
+
 def test_everybody_has_a_turn(proof: Proof) -> None:
     """So many at a time, all of them before any comes again."""
     keys = [str(number) for number in range(7)]
