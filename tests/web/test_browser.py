@@ -357,6 +357,23 @@ def test_what_was_refused_stays_in_its_form_when_the_case_changes(
     expect(comment.get_by_label("Comment")).to_have_value("Mine")
 
 
+def test_who_changes_the_name_on_top_keeps_what_is_written(
+    page: Page, case: str, acknowledge: Callable[[], None]
+) -> None:
+    """The plan is in its form still, and is written under the new name."""
+    acknowledge()
+    page.goto(f"/cases/{case}")
+    page.get_by_test_id("plan-form").get_by_label("Goal").fill("Hear people out")
+
+    page.get_by_label("You are").fill("l07")
+    page.get_by_label("You are").press("Enter")
+
+    expect(page.locator("#toast")).to_have_text("You are l07 now.")
+    expect(page.get_by_test_id("plan-form").get_by_label("Goal")).to_have_value("Hear people out")
+    write_plan(page, "Hear people out")
+    expect(page.get_by_test_id("timeline")).to_contain_text("Plan written by l07")
+
+
 def test_a_page_keeps_its_zone(
     page: Page, stored_floor: Any, case: str, acknowledge: Callable[[], None], wait_until: Wait
 ) -> None:

@@ -193,6 +193,10 @@ function startForms() {
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (form.method === "dialog") return; // sends nothing, and is there to be closed again
+    if (form.matches(".you") && isWriting()) {
+      event.preventDefault();
+      return becomeViewer(form);
+    }
     if (!form.matches("form[data-quiet]")) {
       for (const button of form.querySelectorAll("button:not([type=button])")) setTimeout(() => (button.disabled = true));
       return;
@@ -215,6 +219,13 @@ function startForms() {
       if (button) button.disabled = false;
     }
   });
+}
+
+// Who notices in the midst of writing whose name stands on top changes that alone.
+async function becomeViewer(form) {
+  const sent = { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" };
+  const answer = await fetch(form.action, sent).catch(() => null);
+  toast(answer?.type === "opaqueredirect" ? `You are ${form.viewer.value} now.` : "Not changed: no connection to floorpulse.");
 }
 
 let toastTimer = 0;
