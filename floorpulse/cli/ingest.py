@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
 from hashlib import blake2b
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -188,7 +187,7 @@ def _numbers(ingests: Ingests, form: Format, files: dict[Path, str]) -> dict[Pat
     known = {file: run.number for file, run in runs.items() if run}
     new = [file for file in files if file not in known]
     first = ingests.take_numbers(len(new)) if new else 0
-    return known | dict(zip(new, count(first), strict=False))
+    return known | {file: number for number, file in enumerate(new, start=first)}
 
 
 def _report(readings: list[Reading], took_s: float) -> None:
