@@ -30,6 +30,7 @@ class StoredLetter:
     key: str
     value: bytes
     ingest: int
+    made_anew: int
     at_ms: int
     redriven_ms: int | None
 
@@ -60,11 +61,11 @@ class Redriven:
 _WRITTEN = {
     "topic": "LowCardinality(String)", "partition": "Int32", "offset": "Int64", "origin": "String",
     "reason": "LowCardinality(String)", "detail": "String", "key": "String", "value": "String", "ingest": "UInt64",
-    "at": "DateTime64(3, 'UTC')",
+    "made_anew": "UInt16", "at": "DateTime64(3, 'UTC')",
 }  # fmt: skip
 """Column -> type, in the order of `streams.worker.letters.letter_row`."""
 _COLUMNS = (
-    "place, topic, partition, offset, reason, source, detail, origin, key, value, ingest,"
+    "place, topic, partition, offset, reason, source, detail, origin, key, value, ingest, made_anew,"
     " toUnixTimestamp64Milli(at), toUnixTimestamp64Milli(redriven_at)"
 )
 _BYTES: dict[str, str | dict[str, str]] = {"value": "bytes"}
@@ -103,14 +104,15 @@ def count_letters(client: Client, query: LetterQuery) -> list[tuple[str, str, st
 
 def mark_redriven(client: Client, sent: Sequence[Redriven]) -> None:
     """Remember that letters were sent again."""
-    columns = ["topic", "partition", "offset", "reason", "sent_partition", "sent_offset", "redriven_at"]
+    columns = ["topic", "partition", "offset", "made_anew", "reason", "sent_partition", "sent_offset", "redriven_at"]
     rows = [_row(one.letter, *one.sent) for one in sent]
     if rows:
         client.insert("redrives", rows, column_names=columns)
 
 
 def _row(letter: StoredLetter, partition: int, offset: int, at_ms: int) -> list[Any]:
-    return [letter.topic, letter.partition, letter.offset, letter.reason, partition, offset, from_ms(at_ms)]
+    came_from = (letter.topic, letter.partition, letter.offset, letter.made_anew)
+    return [*came_from, letter.reason, partition, offset, from_ms(at_ms)]
 
 
 def _where(query: LetterQuery) -> tuple[str, dict[str, Any]]:

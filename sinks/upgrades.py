@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+) \(\n(.*?)\n\) ENGINE", re.DOTALL)
 _COLUMN = re.compile(r"^ {4}(?!INDEX )(\w+) .+?(?=,?$)", re.MULTILINE)
+_KEY = re.compile(r"\bORDER BY \((.+?)\)")
 _TTL = re.compile(r"\bTTL (.+?)(?=\n| SETTINGS | COMMENT |$)")
 _INTERVAL = re.compile(r"INTERVAL (\d+) (\w+)")
 
@@ -51,9 +52,12 @@ def changes(before: Standing, statement: str) -> Iterator[str]:
     if made is None or made[1] not in before.definitions:
         return
     table, last = made[1], ""
+    key = _KEY.search(statement, made.end())
     for column in _COLUMN.finditer(made[2]):
         if column[1] not in before.columns[table]:
-            yield f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column[0].strip()}{last}"
+            added = f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column[0].strip()}{last}"
+            # A key takes a column only from the statement that adds it.
+            yield f"{added}, MODIFY ORDER BY ({key[1]})" if key and column[1] in key[1].split(", ") else added
         last = f" AFTER {column[1]}"
     wanted = _ttl(statement[made.end() :])
     if wanted and wanted != _ttl(before.definitions[table]):

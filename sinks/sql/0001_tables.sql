@@ -267,10 +267,11 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     key String COMMENT 'Kafka key',
     value String COMMENT 'The bytes as they came; empty where they were of a person who was erased' CODEC(ZSTD(1)),
     ingest UInt64 COMMENT 'Number of the ingest run; 0 for live feeds',
+    made_anew UInt16 COMMENT 'How often its topic had been made anew when it came: the offsets of each begin at 0',
     at DateTime64(3, 'UTC') COMMENT 'When the broker wrote the letter',
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was stored'
 ) ENGINE = ReplacingMergeTree(stored_at)
-ORDER BY (topic, partition, offset, origin, reason)
+ORDER BY (topic, partition, offset, origin, reason, made_anew)
 TTL toDateTime(stored_at) + INTERVAL {events_days} DAY
 COMMENT 'What could not be taken, byte for byte, with the reason';
 

@@ -106,7 +106,7 @@ class GroupEngine:
         """A message that is neither a contribution nor a control record goes to the dead letters."""
         self.boundary = offset
         self.dead += 1
-        self.out.letters.append(Letter(offset, fault.reason, fault.detail, key, value, 0))
+        self.out.letters.append(Letter(offset, fault.reason, fault.detail, key, value, 0, self.epoch))
 
     def revise(self, offset: int, revision: Revision) -> None:
         """A revision of the registry or of the rules holds from here on."""

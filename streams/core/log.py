@@ -110,6 +110,8 @@ class Letter:
     key: bytes
     value: bytes
     ingest: int
+    epoch: int
+    """Of the topic: the offsets of each begin at 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ from typing import Any
 from schemas.topics import DEAD_LETTERS
 from streams.worker.decoding import Fetched
 
+FIRST_EPOCH = 1
+
 
 def letter_row(record: Fetched) -> tuple[Any, ...]:
     """
     The row of a dead letter.
 
     A message of a topic names topic, partition and offset; a row of a file names file and line (`origin`) and is told
-    apart by the offset of the letter itself.
+    apart by the offset of the letter itself. One from before epochs were told is taken for one of the first.
     """
     said = dict(record.headers)
     origin = _text(said, "origin")
@@ -28,6 +30,7 @@ def letter_row(record: Fetched) -> tuple[Any, ...]:
         _text(said, "key") or (record.key or b"").decode("utf-8", "replace"),
         record.value or b"",
         _number(said, "ingest", 0),
+        _number(said, "epoch", FIRST_EPOCH) - FIRST_EPOCH,
         record.timestamp,
     )
 

@@ -108,6 +108,7 @@ def _origin(letter: Letter, topic: str, partition: int) -> Headers:
         "topic": topic.encode(),
         "partition": str(partition).encode(),
         "offset": str(letter.offset).encode(),
+        "epoch": str(letter.epoch).encode(),
         "key": letter.key,
         "ingest": str(letter.ingest).encode(),
     }

@@ -216,7 +216,7 @@ def test_moments_are_instants_or_ages() -> None:
 def letter(value: bytes = EVENT, **change: Any) -> StoredLetter:
     row: dict[str, Any] = {"place": "", "topic": EVENTS, "partition": 1, "offset": 4, "reason": "invalid"}
     row |= {"source": "", "detail": "", "origin": "", "key": "", "value": value, "ingest": 0, "at_ms": 0}
-    return StoredLetter(**(row | {"redriven_ms": None} | change))
+    return StoredLetter(**(row | {"made_anew": 0, "redriven_ms": None} | change))
 
 
 @pytest.mark.parametrize(

@@ -342,7 +342,7 @@ def test_nobody_is_swept_before_every_partition_has_heard(client: Client, stored
 
 def letter(offset: int, reason: str, value: bytes) -> tuple[Any, ...]:
     """A row as the worker has it from `floor.dead-letters`."""
-    return ("floor.events", 0, offset, "", reason, "some detail", "", value, 0, DAWN)
+    return ("floor.events", 0, offset, "", reason, "some detail", "", value, 0, 0, DAWN)
 
 
 def test_a_letter_that_comes_late_is_stored_without_its_bytes(client: Client) -> None:

@@ -77,6 +77,19 @@ def test_a_letter_that_was_sent_again_is_marked(stored: Client) -> None:
     assert places(stored, source="acd", only_open=True) == [second.place]
 
 
+def test_a_letter_of_a_topic_made_anew_takes_no_older_ones_place(stored: Client) -> None:
+    """Its offsets begin at 0 again: both are kept, and a mark is the letter's alone."""
+    anew = dict(zip(COLUMNS, letter(1, value=b'{"source":"new"}', at=NOON + timedelta(days=9)), strict=True))
+    stored.insert("dead_letters", [[*anew.values(), 1]], column_names=[*anew, "made_anew"])
+    first, second = sorted(find_letters(stored, LetterQuery(place="floor.events:3:1")), key=lambda one: one.at_ms)
+
+    mark_redriven(stored, [Redriven(second, (0, 77, second.at_ms + 1_000))])
+
+    assert (first.value, second.value) == (b'{"source":"acd"}', b'{"source":"new"}')
+    found = {one.value: one.redriven_ms for one in find_letters(stored, LetterQuery(place="floor.events:3:1"))}
+    assert found == {first.value: None, second.value: second.at_ms + 1_000}
+
+
 def test_letters_are_counted_by_reason_and_source(stored: Client) -> None:
     """With how many of them were not sent again yet."""
     (first,) = find_letters(stored, LetterQuery(reason="future"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -42,6 +43,22 @@ def test_columns_and_days_and_places_are_added(old: Client) -> None:
     rows = old.query(f"{counted} zone = 'UTC', threshold_s = 20, short_s = 5, only = '')").result_rows
     assert rows == [("t1", 3, 0, {})]
     assert old.query("SELECT toString(day) FROM pane_days").result_rows == [("2026-03-02",)]
+
+
+def test_a_key_grows_with_the_column_that_it_lacks(old: Client) -> None:
+    """A letter from before topics were told apart stands, and one of a topic made anew beside it."""
+    statement = str(old.query("SHOW CREATE TABLE dead_letters").result_rows[0][0])
+    old.command("DROP TABLE dead_letters SYNC")
+    old.command(re.sub(r" *`made_anew`.+\n", "", statement).replace(", made_anew)", ")"))
+    columns = ["topic", "partition", "offset", "reason", "value"]
+    old.insert("dead_letters", [["floor.events", 0, 7, "invalid", "old"]], column_names=columns)
+
+    apply_schema(old, str(old.database))
+
+    row = ["floor.events", 0, 7, "invalid", "new", 1]
+    old.insert("dead_letters", [row], column_names=[*columns, "made_anew"])
+    rows = old.query("SELECT value, made_anew FROM dead_letters FINAL ORDER BY made_anew").result_rows
+    assert rows == [("old", 0), ("new", 1)]
 
 
 def test_another_retention_is_set(old: Client) -> None:

@@ -44,12 +44,14 @@ class Broker:
 
     def __init__(self, *, acknowledges: bool = True) -> None:
         self.sent: list[tuple[str, bytes | None, int | None]] = []
+        self.headers: list[dict[str, bytes]] = []
         self.futures: list[asyncio.Future[None]] = []
         self.acknowledges = acknowledges
 
     async def send(self, topic: str, key: bytes | None, *rest: Any) -> Awaitable[Any]:
         """Note the message."""
         self.sent.append((topic, key, rest[1]))
+        self.headers += [rest[3]] if rest[3] else []
         future = asyncio.get_running_loop().create_future()
         if self.acknowledges:
             future.set_result(None)
@@ -225,6 +227,19 @@ async def test_without_the_brokers_word_nothing_is_written(
         future.set_result(None)
     await flush
     assert len(b.store.written) == 1
+
+
+async def test_a_dead_letter_says_which_topic_it_came_from(bench: Callable[..., Bench]) -> None:
+    """Topic, epoch and place: one of the same place of a topic made anew is another letter."""
+    b = bench()
+    b.hops.engines[0].epoch = 2
+    b.hops.engines[0].apply(fact(0))
+    b.hops.engines[0].apply(fact(1, content=2))
+
+    await b.flusher.send_outboxes()
+
+    (told,) = b.broker.headers
+    assert [told[name] for name in ("topic", "epoch", "partition", "offset")] == [EVENTS.encode(), b"2", b"0", b"1"]
 
 
 async def test_a_message_the_broker_refuses_ends_the_worker(bench: Callable[..., Bench]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,15 @@ def test_a_dead_letter_of_a_topic_names_its_place() -> None:
 
     row = letter_row(Message(5, b"\xff", 77, b"floor.events:3", headers))
 
-    assert row == ("floor.events", 3, 41, "", "conflict", "id: x", "agent:a1", b"\xff", 9, 77)
+    assert row == ("floor.events", 3, 41, "", "conflict", "id: x", "agent:a1", b"\xff", 9, 0, 77)
+
+
+@pytest.mark.parametrize(("headers", "made_anew"), [([], 0), ([("epoch", b"1")], 0), ([("epoch", b"3")], 2)])
+def test_a_dead_letter_tells_how_often_its_topic_was_made_anew(headers: list[Any], made_anew: int) -> None:
+    """Offsets begin at 0 each time; a letter from before epochs were told is taken for one of the first."""
+    row = letter_row(Message(5, b"", 77, b"floor.events:3", [("offset", b"41"), *headers]))
+
+    assert row[-2:] == (made_anew, 77)
 
 
 def test_a_dead_letter_of_a_file_names_its_line() -> None:
