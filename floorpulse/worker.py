@@ -67,6 +67,7 @@ def _is_compiled() -> bool:
 def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, CollectorRegistry]:
     from records.store.alerts import ClickHouseAlerts
     from records.store.clickhouse import ClickHouseLedgerStore
+    from sinks.retention import gone_under_another_ms
     from sinks.storage import ClickHouseStorage
     from sinks.topics import ensure_epochs, topic_states
     from streams.worker.app import create_app
@@ -74,8 +75,9 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
     from streams.worker.ports import WorkerConfig
     from streams.worker.recording import command_of
 
+    client = clickhouse_client(settings)
     with admin_client(settings) as admin:
-        epochs = ensure_epochs(clickhouse_client(settings), admin)
+        epochs = ensure_epochs(client, admin)
         partitions = topic_states(admin)[EVENTS].partitions
     config = WorkerConfig(
         bootstrap=settings.kafka_bootstrap,
@@ -88,10 +90,10 @@ def _make_app(settings: Settings, name: str, *, accept_gap: bool) -> tuple[Any, 
         accept_gap=accept_gap,
         letter_limit=settings.letter_limit(),
         kept_ms=settings.retention().events_ms,
+        gone_before_ms=gone_under_another_ms(client, event_clock=settings.clock == "event"),
         step=crash_step(),
     )
     storage = ClickHouseStorage(lambda: clickhouse_client(settings), config.step, settings.retention())
-    client = clickhouse_client(settings)
     alerts = ClickHouseAlerts(client, event_clock=config.event_clock)
     recorder = make_recorder(ClickHouseLedgerStore(client), storage.erased, alerts)
     registry = CollectorRegistry()

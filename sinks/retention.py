@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schemas.times import DAY_MS
+from streams.core.spans import EVER
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -46,5 +47,16 @@ def note_retention(client: Client, retention: Retention) -> None:
 
 def events_gone_before_ms(client: Client, retention: Retention, now_ms: int) -> int:
     """Raw events that were stored before this instant may have expired, under the retention of now or one before."""
+    return max(now_ms - retention.events_ms, gone_under_another_ms(client))
+
+
+def gone_under_another_ms(client: Client, *, event_clock: bool = False) -> int:
+    """
+    Raw events that were stored before this instant may have expired under an earlier retention.
+
+    Under the event clock, whose time is not that at which anything is stored, none is known.
+    """
+    if event_clock:
+        return EVER
     sql = "SELECT toUnixTimestamp64Milli(max(gone_before)) FROM retentions WHERE name = 'events'"
-    return max(now_ms - retention.events_ms, int(client.query(sql).result_rows[0][0]))
+    return int(client.query(sql).result_rows[0][0])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.controls import is_control
 from schemas.events import FloorEvent, decode
 from schemas.times import HOUR_MS, to_ms
-from sinks.retention import Retention
+from sinks.retention import Retention, gone_under_another_ms
 from streams.core.lateness import oldest_taken_ms
 from streams.core.spans import EVER
 
@@ -61,8 +61,9 @@ def taken_back_from(client: Client, retention: Retention, now_ms: int, *, event_
         "SELECT toUnixTimestamp64Milli(clock), JSONExtractInt(body, 'first_broker') AS first FROM subjects FINAL"
         " WHERE kind = 'partition' AND hop = 1 AND first >= 0"
     ).result_rows
+    gone_ms = gone_under_another_ms(client, event_clock=event_clock)
     bounds = (
-        oldest_taken_ms(int(clock) if event_clock else now_ms, now_ms, int(first), retention.events_ms)
+        oldest_taken_ms(int(clock) if event_clock else now_ms, now_ms, int(first), retention.events_ms, gone_ms)
         for clock, first in rows
     )
     oldest = max(bounds, default=EVER)

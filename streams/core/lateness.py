@@ -18,11 +18,13 @@ SPARE_MS = REACH_MS + 2 * TTL_MS
 written `TTL_MS` after its records came."""
 
 
-def oldest_taken_ms(clock: int, broker_ms: int, first_broker_ms: int, kept_ms: int) -> int:
+def oldest_taken_ms(clock: int, broker_ms: int, first_broker_ms: int, kept_ms: int, gone_before_ms: int = EVER) -> int:
     """
     Facts from before this instant are too late for a partition; `EVER` where none is.
 
-    While its log is young nothing that was stored can have expired, so history of any age is taken.
+    While its log is young nothing that was stored can have expired, so history of any age is taken. What was stored
+    before `gone_before_ms` expired under a shorter retention than that of now.
     """
-    reach = kept_ms - SPARE_MS
-    return clock - reach if broker_ms - first_broker_ms > reach else EVER
+    if first_broker_ms >= max(broker_ms - kept_ms, gone_before_ms) + SPARE_MS:
+        return EVER
+    return max(clock - kept_ms, gone_before_ms) + SPARE_MS

@@ -37,7 +37,7 @@ from streams.core.log import (
 )
 from streams.core.moving import Moving
 from streams.core.panes import RESIDENT_MINUTES, STANDARD_WINDOWS
-from streams.core.spans import Identity
+from streams.core.spans import EVER, Identity
 from streams.core.spreading import Spreading
 from streams.core.subject import Subject, fold, unfold
 from streams.core.versions import version_of
@@ -66,13 +66,15 @@ class PartitionEngine:
         *,
         event_clock: bool,
         kept_ms: int = KEPT_MS,
+        gone_before_ms: int = EVER,
     ) -> None:
-        """Empty: the state before the first record. `kept_ms`: how long raw events are kept."""
+        """Empty: the state before the first record; the last two: see `streams.core.lateness.oldest_taken_ms`."""
         self.partition = partition
         self.epoch = epoch
         self.registry = registry
         self.event_clock = event_clock
         self.kept_ms = kept_ms
+        self.gone_before_ms = gone_before_ms
         self.subjects: dict[str, Subject] = {}
         self.remembered = Remembered()
         self.boundary = -1
@@ -290,7 +292,8 @@ class PartitionEngine:
         self.touched.add(record.subject)
 
     def _is_too_late(self, at: int, broker_ms: int) -> bool:
-        return at < oldest_taken_ms(self.clock, broker_ms, self.first_broker_ms, self.kept_ms)
+        first_ms = self.first_broker_ms
+        return at < oldest_taken_ms(self.clock, broker_ms, first_ms, self.kept_ms, self.gone_before_ms)
 
     def _bury(self, item: Item, reason: str, detail: str) -> None:
         self.dead += 1

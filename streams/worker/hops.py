@@ -124,6 +124,7 @@ class Hops:
             revision.first,
             event_clock=self._config.event_clock,
             kept_ms=self._config.kept_ms,
+            gone_before_ms=self._config.gone_before_ms,
         )
         if stored is not None:
             engine.load(stored)

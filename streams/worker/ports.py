@@ -10,7 +10,7 @@ from schemas.letter_limit import USUAL_LIMIT, LetterLimit
 from streams.core.identity import Known
 from streams.core.lateness import KEPT_MS
 from streams.core.log import Checkpoint, Frozen, Revision, Stored
-from streams.core.spans import Identity
+from streams.core.spans import EVER, Identity
 
 
 class Storage(Protocol):
@@ -61,5 +61,7 @@ class WorkerConfig:
     letter_limit: LetterLimit = USUAL_LIMIT
     kept_ms: int = KEPT_MS
     """How long raw events are kept."""
+    gone_before_ms: int = EVER
+    """What was stored before is gone already, under a shorter retention."""
     step: Callable[[str], None] = lambda _name: None
     """Told the name of each point between two steps: the fault tests crash there."""

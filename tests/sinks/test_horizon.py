@@ -15,8 +15,15 @@ from sinks.clickhouse import ClickHouseSink
 from sinks.horizon import read_horizon
 from sinks.reconcile import reconcile
 from sinks.repair import refolds
-from sinks.retention import DEFAULT_RETENTION, Retention, events_gone_before_ms, note_retention
+from sinks.retention import (
+    DEFAULT_RETENTION,
+    Retention,
+    events_gone_before_ms,
+    gone_under_another_ms,
+    note_retention,
+)
 from streams.core.log import Item
+from streams.core.spans import EVER
 from streams.core.subject import REACH_MS
 from tests.sinks.rolling import rolled_up
 from tests.streams.runs import new_engine
@@ -200,6 +207,18 @@ def test_an_import_that_may_have_lost_facts_stays_one_under_a_longer_retention(c
 
     assert to_ms(now - timedelta(days=40)) < gone_ms
     assert to_ms(now - timedelta(days=34)) > gone_ms
+
+
+@pytest.mark.parametrize(("event_clock", "days"), [(False, 35), (True, None)])
+def test_a_worker_is_told_what_a_shorter_retention_let_go(client: Client, event_clock: bool, days: int | None) -> None:
+    """A late fact of those days would be counted nowhere; under the event clock it is not known which days they are."""
+    note_retention(client, DEFAULT_RETENTION)
+    note_retention(client, Retention(events_days=60, minutes_days=60))
+
+    gone_ms = gone_under_another_ms(client, event_clock=event_clock)
+
+    age_days = round((to_ms(datetime.now(UTC)) - gone_ms) / DAY_MS)
+    assert (age_days if gone_ms != EVER else None) == days
 
 
 def test_a_retention_is_noted_when_it_changes(client: Client) -> None:

@@ -10,6 +10,7 @@ from schemas.registry import Floor, Registry
 from streams.core.lateness import KEPT_MS
 from streams.core.log import Contribution, Frozen, Item
 from streams.core.partition import PartitionEngine
+from streams.core.spans import EVER
 from tests.streams.judges import Busy
 from tests.streams.oracle import Expected, Place
 from tests.streams.shelf import EPOCH, Shelf
@@ -25,10 +26,12 @@ def new_engine(
     judge: Judge | None = None,
     partition: int = 0,
     kept_ms: int = KEPT_MS,
+    gone_before_ms: int = EVER,
 ) -> PartitionEngine:
     """An engine that has read nothing."""
     known, asked = registry or Registry(Floor()), judge or Busy()
-    return PartitionEngine(partition, EPOCH, known, asked, event_clock=event_clock, kept_ms=kept_ms)
+    kept = {"kept_ms": kept_ms, "gone_before_ms": gone_before_ms}
+    return PartitionEngine(partition, EPOCH, known, asked, event_clock=event_clock, **kept)
 
 
 @dataclass

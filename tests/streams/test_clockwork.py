@@ -122,6 +122,27 @@ def test_too_late_is_what_the_raw_events_no_longer_reach(
     assert [letter.reason for letter in engine.take_outbox().letters] == reasons
 
 
+@pytest.mark.parametrize(("began_day", "at_day", "reasons"), [(0, 6.9, ["too_late"]), (0, 7.1, []), (7.1, -300, [])])
+def test_what_a_shorter_retention_let_go_makes_facts_too_late(
+    began_day: float, at_day: float, reasons: list[str]
+) -> None:
+    """
+    Raised from 35 days to 90 on day 40: what was stored up to day 5 is gone; a log that began later is all there.
+
+        day 0       5        7                  40                50
+            gone ---|  spare |--- taken --------^ raised          now
+    """
+    now = 50 * DAY_MINUTES
+    old = handled(1, at_day * DAY_MINUTES)
+    gone_ms, kept_ms = DAWN + 5 * DAY_MINUTES * MINUTE_MS, 90 * DAY_MINUTES * MINUTE_MS
+    engine = new_engine(event_clock=False, judge=Notes(), kept_ms=kept_ms, gone_before_ms=gone_ms)
+    engine.apply(ticked(0, began_day * DAY_MINUTES))
+
+    engine.apply(Item(1, DAWN + now * MINUTE_MS, old.payload, b"", old.record, content=1))
+
+    assert [letter.reason for letter in engine.take_outbox().letters] == reasons
+
+
 def test_a_correction_is_too_late_as_soon_as_what_it_corrects_is() -> None:
     """A contact of the first day cannot be taken back, so it must not count today as well."""
     engine = new_engine(event_clock=False, judge=Notes())
