@@ -39,7 +39,7 @@ class Event(Record):
 
     at: Instant
     """The instant it happened."""
-    source: Id
+    source: Annotated[Id, Field(pattern=r"^[^\x1f]+$")]
     """The system that saw it, e.g. `acd-manila`."""
     id: Id
     """Unique within the source; the same fact sent again has the same id."""

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.controls import RefoldAsked
-from schemas.events import ContactHandled, FloorEvent, ShiftPlanned
+from schemas.errors import InvalidEvent
+from schemas.events import ContactHandled, FloorEvent, ShiftPlanned, decode, encode, parted
 from schemas.times import MINUTE_MS, from_ms
 from streams.core import identity
 from streams.core.identity import Known
@@ -342,3 +343,14 @@ def test_what_may_have_been_forgotten_is_looked_up(monkeypatch: pytest.MonkeyPat
 def _event(item: Item) -> FloorEvent:
     assert isinstance(item.record, ContactHandled)
     return item.record
+
+
+def test_two_facts_never_share_an_identity() -> None:
+    """What parts the source from the id in it may stand in the id alone: so it tells which is which."""
+    event = fact(1, id="b\x1fc").record
+    assert isinstance(event, ContactHandled)
+
+    with pytest.raises(InvalidEvent, match="source"):
+        decode(encode(event.model_copy(update={"source": f"{event.source}\x1fb", "id": "c"})))
+
+    assert parted(event.identity) == (event.source, "b\x1fc", "contact_handled")
