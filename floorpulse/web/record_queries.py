@@ -66,7 +66,7 @@ def latest_alerts(client: Client) -> list[AlertRow]:
     """The steps of the alerts that fire and of those that ended last, `MAX_ALERTS` in all, without their evidence."""
     return _steps(
         client,
-        " FINAL WHERE alert IN (SELECT alert FROM alert_transitions FINAL GROUP BY alert"
+        " FINAL PREWHERE alert IN (SELECT alert FROM alert_transitions FINAL GROUP BY alert"
         " ORDER BY argMax(state, sequence) = 'firing' DESC, max(at) DESC LIMIT {most:UInt32})",
         most=MAX_ALERTS,
     )

@@ -113,9 +113,10 @@ FROM (
         toUnixTimestamp64Milli(max(at)) AS changed_ms
     FROM record_events
     WHERE kind != 'command_refused' AND record != '' AND NOT startsWith(stream, 'alert:')
+      AND (%(subject)s = '' OR stream = %(subject)s)
     GROUP BY record
 )
-WHERE (%(subject)s = '' OR subject = %(subject)s) AND (%(team)s = '' OR team = %(team)s)
+WHERE (%(team)s = '' OR team = %(team)s)
   AND (%(state)s = '' OR state = %(state)s OR (%(state)s = 'open' AND state != 'closed'))
 ORDER BY changed_ms DESC, id
 LIMIT %(limit)s
@@ -133,7 +134,7 @@ FROM (
         argMin(tuple(t.value), t.sequence).1 AS value, argMin(t.n, t.sequence) AS n,
         argMin(t.threshold, t.sequence) AS threshold, any(t.severity) AS severity,
         toUnixTimestamp64Milli(min(t.at)) AS fired_ms, toUnixTimestamp64Milli(max(t.at)) AS changed_ms
-    FROM alert_transitions AS t FINAL GROUP BY alert
+    FROM alert_transitions AS t FINAL WHERE %(subject)s = '' OR t.subject = %(subject)s GROUP BY alert
 ) AS a
 LEFT JOIN (
     SELECT record AS alert, argMax(kind, sequence) AS step, argMax(by, sequence) AS person,
@@ -144,7 +145,7 @@ LEFT JOIN (
     SELECT JSONExtractString(body, 'transition', 'alert') AS alert, any(record) AS id
     FROM record_events WHERE kind IN ('case_opened', 'evidence_added') GROUP BY alert
 ) AS c ON c.alert = a.id
-WHERE (%(subject)s = '' OR a.subject = %(subject)s) AND (%(team)s = '' OR a.team = %(team)s)
+WHERE (%(team)s = '' OR a.team = %(team)s)
   AND (%(state)s = '' OR a.state = %(state)s
        OR (%(state)s = 'open' AND a.state = 'firing' AND h.step != 'alert_dismissed'))
 ORDER BY a.changed_ms DESC, a.id

@@ -192,17 +192,19 @@ SELECT steps.alert AS alert, steps.last_state AS state, steps.last_reason AS rea
     if(hands.step = '', 'new', replaceOne(hands.step, 'alert_', '')) AS handling, hands.who AS handled_by,
     if(hands.step = '', NULL, hands.last_at) AS handled_at,
     if(hands.step = 'alert_snoozed', parseDateTime64BestEffortOrNull(JSONExtractString(hands.details, 'until'), 3, 'UTC'), NULL) AS snoozed_until,
-    steps.of_rule AS rule, steps.last_version AS rule_version, steps.first.2 AS subject, steps.first.3 AS kpi,
-    steps.first.4 AS window, steps.first.5 AS severity, steps.first.6 AS opens, steps.first.7 AS team,
-    steps.first.8 AS site, steps.first.9 AS value, steps.first.10 AS n, steps.first.11 AS threshold,
-    steps.first.12 AS day, cases.of_case AS record, steps.first.13 AS started_at, steps.first.1 AS fired_at,
+    steps.of_rule AS rule, steps.last_version AS rule_version, steps.about AS subject, steps.first.2 AS kpi,
+    steps.first.3 AS window, steps.first.4 AS severity, steps.first.5 AS opens, steps.first.6 AS team,
+    steps.first.7 AS site, steps.first.8 AS value, steps.first.9 AS n, steps.first.10 AS threshold,
+    steps.first.11 AS day, cases.of_case AS record, steps.began AS started_at, steps.first.1 AS fired_at,
     steps.last_at AS changed_at, if(steps.last_state = 'resolved', steps.last_at, NULL) AS resolved_at
 FROM (
     SELECT alert, argMax(t.state, sequence) AS last_state, argMax(t.reason, sequence) AS last_reason,
         argMax(t.rule, sequence) AS of_rule, argMax(t.rule_version, sequence) AS last_version,
         argMax(t.at, sequence) AS last_at,
-        argMin((t.at, subject, kpi, window, severity, opens, team, site, value, n, threshold, day, started_at), sequence) AS first
-    FROM alert_transitions AS t FINAL GROUP BY alert
+        argMin((t.at, kpi, window, severity, opens, team, site, value, n, threshold, day), sequence) AS first,
+        t.subject AS about, t.started_at AS began
+    FROM alert_transitions AS t FINAL
+    GROUP BY alert, about, began -- an alert has one of each: a question about them reads no other alerts' steps
 ) AS steps
 LEFT JOIN (
     SELECT substring(stream, 7) AS alert, argMax(e.kind, sequence) AS step, argMax(e.by, sequence) AS who,

@@ -145,6 +145,18 @@ def test_an_alert_stands_as_its_last_step_and_as_people_left_it(client: Client) 
     assert list(rows) == [("x", "resolved", "new", "", 0.9), ("y", "firing", "acknowledged", "lead1", 0.8)]
 
 
+@pytest.mark.parametrize("asked", ["subject = 'agent:a1'", "started_at >= '2026-03-02 09:00:00'"])
+def test_a_question_about_some_alerts_adds_up_no_others(client: Client, asked: str) -> None:
+    """A floor gathers them for years: what is asked is left out before steps are put together, not after."""
+    plan = [
+        str(row[0]) for row in client.query(f"EXPLAIN actions = 1 SELECT alert FROM alerts WHERE {asked}").result_rows
+    ]
+
+    column = asked.partition(" ")[0]
+    together = next(place for place, line in enumerate(plan) if "Keys: alert" in line)
+    assert any("Filter column" in line and column in line for line in plan[together:])
+
+
 def test_the_history_of_an_alert_has_rule_people_and_case(client: Client) -> None:
     """Steps of the rule, of people and of the case stand in one order."""
     put_transition(client, "x", 1, "firing", 0.9)
