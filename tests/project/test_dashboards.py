@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,14 @@ import pytest
 import yaml
 from clickhouse_connect.driver.client import Client
 
+from floorpulse.clock import now_ms
 from floorpulse.docs.figures import metrics_page
+from floorpulse.settings import Settings
+from floorpulse.wiring import clickhouse_client
 from schemas.kpis import KPIS
+from schemas.registry import Alias, Floor, Person, Site
+from schemas.times import HOUR_MS, from_ms
+from sinks.registry import store_registry
 
 FOLDER = Path(__file__).parents[2] / "docker/grafana"
 BOARDS: dict[str, dict[str, Any]] = {
@@ -26,12 +34,20 @@ VARIABLES = [
 QUERIES = [(where, asked["rawSql"]) for where, asked in [*TARGETS, *VARIABLES] if "rawSql" in asked]
 EXPRESSIONS = [target["expr"] for _, target in TARGETS if "expr" in target]
 VALUES = {"__from": "1772438400000", "__to": "1772442000000", "zone": "Europe/Berlin", "queue": "sales", "agent": "a1"}
+AT = from_ms(now_ms() // HOUR_MS * HOUR_MS)
 
 
 @pytest.fixture(scope="module")
 def reader(shared_schema: Client) -> Client:
     """A client on a database with the whole schema and no rows."""
     return shared_schema
+
+
+@pytest.fixture
+def own(own_schema: Settings) -> Iterator[Client]:
+    """A client on such a database for one test, that may fill it."""
+    with closing(clickhouse_client(own_schema)) as client:
+        yield client
 
 
 def filled(sql: str) -> str:
@@ -61,6 +77,57 @@ def test_who_waits_in_a_queue_is_shown_once(reader: Client) -> None:
     rows = reader.query(filled(panel)).result_rows
 
     assert [row[:2] for row in rows] == [("sales", 3)]
+
+
+@pytest.mark.parametrize(
+    ("sites", "zones"),
+    [
+        ([], ["UTC"]),
+        ([Site(id="blr", timezone="Asia/Kolkata")], ["Asia/Kolkata", "UTC"]),
+        (
+            [Site(id="blr", timezone="Asia/Kolkata"), Site(id="main", timezone="Europe/Berlin")],
+            ["Europe/Berlin", "Asia/Kolkata", "UTC"],
+        ),
+    ],
+)
+def test_there_is_a_zone_to_choose_on_every_floor(own: Client, sites: list[Site], zones: list[str]) -> None:
+    """That of `main` first, as the commands take it; a floor that names no site is in UTC, and its panels answer."""
+    store_registry(own, Floor(sites=sites), "tests", AT)
+
+    offered = [own.query(sql).result_rows for name, sql in QUERIES if name.endswith(": zone")]
+
+    assert offered == [[(zone,) for zone in zones]] * len(offered)
+
+
+def test_a_queue_that_only_agents_tell_of_can_be_chosen(own: Client) -> None:
+    """Nobody waits in the queue of a campaign, and it has figures all the same."""
+    own.insert("queue_minutes", [["sales", AT]], column_names=["queue", "minute"])
+    rows = [["a1", AT, "campaign"], ["a1", AT, ""]]
+    own.insert("agent_minutes", rows, column_names=["agent", "minute", "queue"])
+
+    assert own.query(dict(QUERIES)["queue: queue"]).result_rows == [("campaign",), ("sales",)]
+
+
+def test_an_agent_can_be_chosen_as_the_views_name_them(own: Client) -> None:
+    """What was counted under an alias stands with its person: chosen by the alias there would be nothing to see."""
+    people = [Person(id="ann", aliases=[Alias(source="acd", id="7", valid_from=AT)]), Person(id="bob")]
+    store_registry(own, Floor(people=people), "tests", AT)
+    rows = [[agent, AT] for agent in ("acd:7", "acd:8", "bob")]
+    own.insert("agent_minutes", rows, column_names=["agent", "minute"])
+
+    offered = own.query(dict(QUERIES)["agent: agent"]).result_rows
+
+    assert offered == [("acd:7",), ("acd:8",), ("ann",), ("bob",)]
+
+
+def test_away_by_reason_has_what_was_counted_under_an_alias(own: Client) -> None:
+    """As the time by state beside it does."""
+    store_registry(own, Floor(people=[Person(id="a1", aliases=[Alias(source="acd", id="7")])]), "tests", AT)
+    during = from_ms(int(VALUES["__from"]))
+    rows = [[agent, during, {"lunch": 60_000}] for agent in ("acd:7", "a1")]
+    own.insert("agent_minutes", rows, column_names=["agent", "minute", "away_by_reason"])
+
+    assert own.query(filled(dict(QUERIES)["agent: Away by reason"])).result_rows == [("lunch", 2.0)]
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
