@@ -81,8 +81,8 @@ def _whose(client: Client, subject: str, registry: Registry) -> list[tuple[str, 
         return [("queue", "queue", [id_]), ("agent", "queue", [id_])]
     if kind == "team":
         return [("agent", "team", [id_])]
-    queues = queries.queue_ids(client)
     if kind == "client":
-        mine = [queue for queue in queues if registry.client_of_queue(queue) == id_]
+        mine = [queue.id for queue in registry.floor.queues if queue.client == id_]
         return [("queue", "queue", mine), ("agent", "queue", mine)]
-    return [("agent", "site", [id_]), ("queue", "queue", [q for q in queues if registry.site_of_queue(q) == id_])]
+    there = [queue for queue in queries.queue_ids(client) if registry.site_of_queue(queue) == id_]
+    return [("agent", "site", [id_]), ("queue", "queue", there)]

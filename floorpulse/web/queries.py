@@ -197,7 +197,7 @@ def series(client: Client, question: SeriesQuestion, kpi: Kpi) -> list[MinuteRow
 
 
 def queue_ids(client: Client) -> list[str]:
-    """Ids of all queues ever seen."""
+    """Ids of all queues that ever had an event of their own: who have panes."""
     rows = client.query("SELECT subject FROM subjects FINAL WHERE hop = 1 AND kind = 'queue'").result_rows
     return [row[0].partition(":")[2] for row in rows]
 

@@ -17,7 +17,7 @@ from schemas.kpi_terms import DEFAULT_LIMITS, Codes, Limits
 from schemas.kpis import DEFAULT_VARIANT, KPIS, Kpi, parts, ratio, service_level
 from schemas.panes import Sums
 from schemas.registry import Registry
-from schemas.times import HOUR_MS, MINUTE_MS, day_of, day_start
+from schemas.times import HOUR_MS, MINUTE_MS, day_of, day_start, minute_from
 
 STANDS_FOR = {"longest_wait_s": ("asa_s", 15), "time_in_state_s": ("away_s", 60)}
 """A figure of the present instant has no history: the KPI nearest to it, over so many minutes, is shown."""
@@ -50,10 +50,9 @@ def frame_of(row: AlertRow, rule: Mapping[str, Any], registry: Registry, clock_m
         return _by_day(row, kpi, limits, zone_of(row.subject, registry, clock_ms), clock_ms, registry.codes)
     end = min(row.to_ms + AFTER_MS, max(clock_ms, row.to_ms))
     if row.window in {"day", "shift"}:
-        starts = tuple(range(row.from_ms, end, MINUTE_MS))
-        return Frame(
-            kpi, limits, starts, 0, None, by_day=False, over="since the start of the day", codes=registry.codes
-        )
+        starts = tuple(range(minute_from(row.from_ms) * MINUTE_MS, end, MINUTE_MS))
+        over = f"since the start of the {row.window}"
+        return Frame(kpi, limits, starts, 0, None, by_day=False, over=over, codes=registry.codes)
     length = minutes or int(row.window.rstrip("m"))
     first = row.to_ms - max(BEFORE_MS, 2 * length * MINUTE_MS)
     first -= first % MINUTE_MS

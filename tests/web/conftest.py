@@ -111,10 +111,10 @@ class StoredFloor:
         named = {key.replace("__", ":"): value for key, value in sums.items()}
         self._insert("windows", subject=subject, window=window, sums=named, hop=1, **instants, **self._stamp())
 
-    def agent_minute(self, agent: str, at_ms: int, **columns: int) -> None:
+    def agent_minute(self, agent: str, at_ms: int, queue: str = "billing", **columns: int) -> None:
         """Sums of one minute of an agent."""
         minute = from_ms(at_ms - at_ms % MINUTE_MS)
-        self._insert("agent_minutes", agent=agent, minute=minute, queue="billing", **columns, **self._stamp())
+        self._insert("agent_minutes", agent=agent, minute=minute, queue=queue, **columns, **self._stamp())
 
     def queue_minute(self, queue: str, at_ms: int, **columns: Any) -> None:
         """Sums of one minute of a queue."""

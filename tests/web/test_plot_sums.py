@@ -111,3 +111,38 @@ def test_a_plot_has_who_was_there_then(
 
     assert plot is not None
     assert max(plot["y"]) == most
+
+
+def test_the_plot_of_a_client_has_queues_that_only_agents_tell_of(stored_floor: Any, fired: Any) -> None:
+    """Nobody waits in the queue of a campaign, and what agents handle of it is its client's all the same."""
+    stored_floor.registry(queues=[{"id": "campaign", "client": "acme"}, {"id": "billing", "client": "bolt"}])
+    noon = stored_floor.now_ms - stored_floor.now_ms % DAY_MS - DAY_MS // 2
+    stored_floor.agent_minute("a0412", noon, queue="campaign", handled=7)
+    stored_floor.agent_minute("a0388", noon, handled=5)
+    step = fired(noon + 8 * MINUTE_MS, subject="client:acme", kpi="handled", window="30m")
+
+    plot = plot_of(stored_floor.client, row_of(step), {}, load_registry(stored_floor.client), noon + 9 * MINUTE_MS)
+
+    assert plot is not None
+    assert max(plot["y"]) == 7
+
+
+def test_the_plot_of_a_shift_begins_with_its_first_whole_minute(stored_floor: Any, fired: Any) -> None:
+    """
+    A shift may begin within a minute: that one counts before it, as in the windows of the engine.
+
+        11:59 | 3
+        shift  30 s
+        12:01     | 7
+    """
+    noon = stored_floor.now_ms - stored_floor.now_ms % DAY_MS - DAY_MS // 2
+    stored_floor.agent_minute("a0412", noon, handled=3)
+    stored_floor.agent_minute("a0412", noon + MINUTE_MS, handled=7)
+    began = from_ms(noon + MINUTE_MS // 2)
+    step = fired(noon + 8 * MINUTE_MS, kpi="handled", window="shift", window_from=began)
+
+    plot = plot_of(stored_floor.client, row_of(step), {}, load_registry(stored_floor.client), noon + 9 * MINUTE_MS)
+
+    assert plot is not None
+    assert (plot["x"][0], plot["y"][0]) == (noon // 1000 + 120, 7)
+    assert plot["over"] == "since the start of the shift"
