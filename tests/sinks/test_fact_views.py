@@ -284,6 +284,9 @@ def test_a_stuck_contact_is_capped_at_completion_too(client: Client) -> None:
         "2026-03-02_05:23:00,000Z",
         "2026-03-02 10:53:00+0530",
         "2026-03-02T01:53:00\u221203:30",
+        "1772428980",
+        "+1772428980",
+        "1772428980000.0",
     ],
 )
 def test_a_start_counts_however_it_is_written(client: Client, start: str) -> None:
