@@ -63,15 +63,19 @@ def parts(kpi: Kpi, sums: Sums, limits: Limits = DEFAULT_LIMITS, codes: Codes = 
 
 
 def ratio(kpi: Kpi, top: int, bottom: int) -> float | None:
-    """The figure of a numerator and its denominator; None where the denominator is 0: missing is not zero."""
+    """
+    The figure of a numerator and its denominator; None where that is 0: missing is not zero.
+
+    Or below 0: a sum less another may be, as what is taken away came before.
+    """
     if not kpi.denominator:
         return top * kpi.times / kpi.divisor
-    return top * kpi.times / (bottom * kpi.divisor) if bottom else None
+    return top * kpi.times / (bottom * kpi.divisor) if bottom > 0 else None
 
 
 def value(kpi: Kpi, sums: Sums, limits: Limits = DEFAULT_LIMITS, codes: Codes = NO_CODES) -> float | None:
     """
-    The figure in its unit; None where the denominator is 0.
+    The figure in its unit; None where the denominator is 0 or less.
 
     >>> aht_s = Kpi("aht_s", "", "", ("talk_ms", "wrap_ms"), ("handled",), "s", "band", divisor=1000)
     >>> value(aht_s, {"talk_ms": 60_000, "wrap_ms": 20_000, "handled": 2})
@@ -87,10 +91,11 @@ def sql_parts(kpi: Kpi, threshold: str = "threshold_s", short: str = "short_s") 
 
 
 def sql_value(kpi: Kpi, threshold: str = "threshold_s", short: str = "short_s") -> str:
-    """The figure as SQL, NULL where the denominator is 0."""
+    """The figure as SQL, NULL where the denominator is 0 or less."""
     top, bottom = sql_parts(kpi, threshold, short)
     scaled = f"({top}) * {kpi.times}" if kpi.times != 1 else f"({top})"
     if not bottom:
         return f"{scaled} / {kpi.divisor}" if kpi.divisor != 1 else f"toInt64({top})"
-    under = f"nullIf({bottom}, 0)"
+    is_less_another = any(term.startswith("-") for term in kpi.denominator)
+    under = f"nullIf({f'greatest({bottom}, 0)' if is_less_another else bottom}, 0)"
     return f"{scaled} / ({under} * {kpi.divisor})" if kpi.divisor != 1 else f"{scaled} / {under}"

@@ -124,7 +124,7 @@ class Explanation:
 
     @property
     def value(self) -> float | None:
-        """The figure; None where the denominator is 0."""
+        """The figure; None where the denominator is 0 or less."""
         return ratio(self.formula.kpi, *self.parts)
 
 

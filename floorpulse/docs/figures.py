@@ -41,8 +41,8 @@ def kpis_page() -> str:
     return page(
         "KPIs",
         "Value = sum of the numerator / sum of the denominator, over any time and any group; without a denominator it "
-        "is a sum, and where the denominator is 0 there is no value. How to read them, and where the definitions come "
-        "from: [kpis.md](../kpis.md).",
+        "is a sum, and where the denominator is 0 or less there is no value. How to read them, and where the "
+        "definitions come from: [kpis.md](../kpis.md).",
         [
             figures,
             "## Figures of this instant",

@@ -11,7 +11,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from schemas.kpis import KPIS
+from schemas.kpis import KPIS, value
+from schemas.panes import ABANDONED_WITHIN, WAIT_BUCKETS, wait_bucket
 from schemas.registry import Alias, Floor, Membership, Person, Queue, ReasonCode, Site, Team
 from schemas.times import to_ms
 from sinks.kpi_groups import By
@@ -88,6 +89,25 @@ def test_nothing_to_divide_by_is_null(client: Client, put_queue: Put) -> None:
 
     assert (row["asa_s"], row["n"]["asa_s"], row["aht_s"]) == (None, 0, None)
     assert row["abandon_rate"] == 1.0
+
+
+def test_less_than_nothing_to_divide_by_is_null(client: Client) -> None:
+    """
+    Who was offered before a bucket and gave up in it leaves it with less than nobody: no share is below 0.
+
+        offered    x x |
+        abandoned      | after 4 s, after 9 s
+    """
+    waits = [0] * WAIT_BUCKETS
+    waits[wait_bucket(4_000)] = waits[wait_bucket(9_000)] = 1
+    names = ["queue", "minute", "channel", "version", "abandoned", "abandoned_waits"]
+    client.insert("queue_minutes", [["q", NOON, "voice", 1, 2, waits]], column_names=names)
+    sums = {"abandoned": 2, ABANDONED_WITHIN[0]: 1, ABANDONED_WITHIN[1]: 1}
+
+    (row,) = read_kpis(client, on("queue", figures=("abandon_rate_beyond_short",)))
+
+    assert (row["abandon_rate_beyond_short"], row["n"]) == (None, {"abandon_rate_beyond_short": -1})
+    assert value(KPIS["abandon_rate_beyond_short"], sums) is None
 
 
 def test_few_are_shown_with_their_n(client: Client, put_agent: Put) -> None:

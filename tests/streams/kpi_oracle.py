@@ -120,7 +120,7 @@ def _total(amount: Fraction | int) -> Figure:
 
 
 def _share(top: Fraction | int, n: int, times: Fraction | int = 1) -> Figure:
-    return (Fraction(top) * times / n if n else None), n
+    return (Fraction(top) * times / n if n > 0 else None), n
 
 
 _PER_S = Fraction(1, 1000)
