@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.alerts import ALL_NEWS, Judgement, Transition
 from schemas.times import MINUTE_MS, day_end, day_of, minute_from, minute_of, minutes_of_day
+from streams.core.closing import DAY_GRACE_MS, Closing, closings, following
 from streams.core.deltas import Delta
 from streams.core.facts import AGENT_TIME
 from streams.core.panes import RESIDENT_MINUTES, add_to
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 TICK_MS = 5_000
 PRUNE_MINUTES = 5
-DAY_GRACE_MS = 15 * MINUTE_MS
-"""Rules over days are judged this long after the end of the site day."""
 
 
 class Clockwork:
@@ -49,7 +48,7 @@ class Clockwork:
         self.unflushed: list[tuple[Transition, int]] = []
         self._heap: list[tuple[int, str, str]] = []
         self._mark = -1
-        self._closing: dict[str, tuple[int, date]] = {}
+        self._closing: dict[str, Closing] = {}
 
     def advance(self, to: int) -> None:
         """Go on to an instant; everything due up to it happens first."""
@@ -65,7 +64,7 @@ class Clockwork:
         """Time begins with the first record that brings one, or with the first planned minute before it."""
         self.now = min(to, self._heap[0][0] - 1) if self._heap else to
         self._mark = minute_of(self.now) - 1
-        self._schedule_closings()
+        self._closing = closings({}, self._engine.registry, self.now)
 
     def is_due(self, now: int) -> bool:
         """True when something would happen by time alone up to an instant, if a record said that it has come."""
@@ -155,7 +154,7 @@ class Clockwork:
         for subject in self._engine.subjects.values():
             subject.site = ("", EVER)
         if self.now >= 0:
-            self._schedule_closings()
+            self._closing = closings(self._closing, self._engine.registry, self.now)
 
     def drop(self, keys: Collection[str]) -> None:
         """Let nothing be due, or be said, of subjects that are gone."""
@@ -294,9 +293,7 @@ class Clockwork:
     def _close_day(self, site: str, instant: int) -> None:
         engine = self._engine
         _, day = self._closing[site]
-        zone = engine.registry.zone(site)
-        following = day + timedelta(days=1)
-        self._closing[site] = (day_end(following, zone) + DAY_GRACE_MS, following)
+        self._closing[site] = following(site, day, engine.registry, instant)
         oldest = (day - timedelta(days=KEPT_DAYS)).isoformat()
         for key in sorted(engine.subjects):
             subject = engine.subjects[key]
@@ -384,13 +381,3 @@ class Clockwork:
         oldest = minute_of(now) - RESIDENT_MINUTES
         between = subject.panes.sums(max(minute_from(low), oldest), minute_from(high) - 1)
         add_to(subject.shift_sums, between, 1 if subject.shift_start < before else -1)
-
-    def _schedule_closings(self) -> None:
-        registry = self._engine.registry
-        for site in registry.sites:
-            if site not in self._closing:
-                zone = registry.zone(site)
-                day = day_of(self.now, zone)
-                self._closing[site] = (day_end(day, zone) + DAY_GRACE_MS, day)
-        for site in set(self._closing) - set(registry.sites):
-            del self._closing[site]

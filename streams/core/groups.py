@@ -23,9 +23,9 @@ from pydantic_core import from_json
 from schemas.alerts import Judge, Judgement, Transition
 from schemas.errors import InvalidEvent
 from schemas.registry import Registry
-from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_from, minutes_of_day
+from schemas.times import MINUTE_MS, day_of, day_start, minute_from, minutes_of_day
 from schemas.topics import CONTRIBUTIONS
-from streams.core.clockwork import DAY_GRACE_MS
+from streams.core.closing import Closing, closings, following
 from streams.core.contributions import unpacked
 from streams.core.group import Group
 from streams.core.log import (
@@ -65,7 +65,7 @@ class GroupEngine:
         self.out = Outbox()
         self.unflushed: list[tuple[Transition, int]] = []
         self.touched: set[str] = set()
-        self.closing: dict[str, tuple[int, date]] = {}
+        self.closing: dict[str, Closing] = {}
         self.rows = self.controls = self.dead = 0
         self._again: dict[str, dict[int, dict[int, bytes]]] = {}
         """group -> partition -> minute -> what was given last, in the replay: sums are absolute."""
@@ -114,7 +114,8 @@ class GroupEngine:
         self.controls += 1
         self.registry = revision.registry
         self.judge = revision.second
-        self._schedule_closings()
+        if self.judged >= 0:
+            self.closing = closings(self.closing, self.registry, self.clock)
         for group in self.groups.values():
             group.lengths = tuple(sorted(self._lengths(group.key)))
             group.panes.looked.clear()
@@ -164,7 +165,7 @@ class GroupEngine:
         self.judged = minute
         now = (minute + 1) * MINUTE_MS
         if not self.closing:
-            self._schedule_closings()
+            self.closing = closings({}, self.registry, minute * MINUTE_MS)
         for site in sorted(site for site, (due, _) in self.closing.items() if due <= now):
             self._close_day(site, now)
         for key in sorted(key for key, group in self.groups.items() if group.is_active(minute) or group.is_due(now)):
@@ -225,9 +226,7 @@ class GroupEngine:
 
     def _close_day(self, site: str, now: int) -> None:
         _, day = self.closing[site]
-        zone = self.registry.zone(site)
-        following = day + timedelta(days=1)
-        self.closing[site] = (day_end(following, zone) + DAY_GRACE_MS, following)
+        self.closing[site] = following(site, day, self.registry, now)
         oldest = (day - timedelta(days=KEPT_DAYS)).isoformat()
         for key in sorted(self.groups):
             group = self.groups[key]
@@ -238,13 +237,6 @@ class GroupEngine:
             view = GroupAt(group, self.registry, now, closed=day)
             self._note(self.judge.close_day(view, group.states, day, now))
             self.touched.add(key)
-
-    def _schedule_closings(self) -> None:
-        for site in self.registry.sites:
-            if site not in self.closing and self.judged >= 0:
-                zone = self.registry.zone(site)
-                day = day_of(self.judged * MINUTE_MS, zone)
-                self.closing[site] = (day_end(day, zone) + DAY_GRACE_MS, day)
 
     def _evict(self, horizon: int) -> None:
         for minute in [m for m in self.offsets if m < horizon]:
