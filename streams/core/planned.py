@@ -35,6 +35,7 @@ KEPT_MS = 26 * HOUR_MS
 PAID = PLAN_PREFIX + "P"
 
 _WORKED = dict.fromkeys(WORK_COLUMNS, "/work")
+_ANY_WORK = next(iter(_WORKED))
 
 
 class Part(NamedTuple):
@@ -215,6 +216,45 @@ class Plans:
         self._pieces = self._dumped = None
         start = max(plan.start - GRACE_MS, self.known_from)
         return _difference(before, self._around(plan), start, plan.end + GRACE_MS)
+
+
+class Past:
+    """
+    What an agent did before the changes of state that are remembered: a plan may be told, or moved, hours later.
+
+    Work is one stretch, whatever states it went through, so that a day has as many of them as it has breaks.
+    """
+
+    def __init__(self, rows: Iterable[Sequence[Any]] = ()) -> None:
+        """From `dump`; nothing by default."""
+        self._stretches = [Span(column, start, end, 1) for column, start, end in rows]
+
+    def add(self, spans: Iterable[Span]) -> None:
+        """States that ended, oldest first."""
+        for span in spans:
+            column = _ANY_WORK if span.column in _WORKED else span.column
+            if not _done(column):
+                continue
+            last = self._stretches[-1] if self._stretches else None
+            start = span.start if last is None else max(span.start, last.end)
+            if last is not None and last.column == column and last.end == start:
+                last.end = max(last.end, span.end)
+            elif start < span.end:
+                self._stretches.append(Span(column, start, span.end, 1))
+
+    def prune(self, clock: int) -> None:
+        """Forget what no remembered plan reaches."""
+        horizon = clock - KEPT_MS - LONGEST_PLAN_MS
+        if self._stretches and self._stretches[0].end <= horizon:
+            self._stretches = [span for span in self._stretches if span.end > horizon]
+
+    def spans(self) -> list[Span]:
+        """All that is remembered, oldest first; not to be changed."""
+        return self._stretches
+
+    def dump(self) -> list[Any]:
+        """As JSON values."""
+        return [[span.column, span.start, span.end] for span in self._stretches]
 
 
 @cache

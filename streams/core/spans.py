@@ -134,15 +134,26 @@ class Timeline:
         self.expired = True
         return self._difference(ends)
 
-    def prune(self, horizon: int) -> None:
-        """Forget changes before the one that held at the horizon and its predecessor: their time is settled."""
+    def prune(self, horizon: int) -> list[Span]:
+        """
+        Forget changes before the one that held at the horizon and its predecessor: their time is settled.
+
+        Returns that time, oldest first.
+        """
         kept = 0
         while kept + 2 < len(self.changes) and self.changes[kept + 2].at <= horizon:
             kept += 1
-        if kept:
-            self._begun = self._since(kept)
-            del self.changes[:kept]
-            self.pruned = True
+        if not kept:
+            return []
+        self._begun = self._since(kept)
+        forgotten = [
+            Span(column, change.at, min(following.at, change.at + TTL_MS), 1)
+            for change, following in pairwise(self.changes[: kept + 1])
+            for column in change.columns
+        ]
+        del self.changes[:kept]
+        self.pruned = True
+        return forgotten
 
     def now(self) -> Change | None:
         """The state now; None when unknown or ended by TTL."""

@@ -25,7 +25,7 @@ from schemas.times import MINUTE_MS, day_end, day_of, day_start, minute_of, seco
 from streams.core.deltas import Changed, Delta, split
 from streams.core.facts import counted, recent_contact
 from streams.core.panes import RESIDENT_MINUTES, Panes
-from streams.core.planned import GRACE_MS, LONGEST_PLAN_MS, Plan, Plans, overlaps, plan_of
+from streams.core.planned import GRACE_MS, LONGEST_PLAN_MS, Past, Plan, Plans, overlaps, plan_of
 from streams.core.spans import EVER, NEVER, TTL_MS, Change, Engagement, Span, Timeline
 
 RECENT = 500
@@ -48,6 +48,7 @@ class AgentTime:
         self.timeline = Timeline()
         self.engagement = Engagement()
         self.plans = plans or Plans()
+        self.past = Past()
 
 
 def fold(event: FloorEvent, offset: int, time: AgentTime, clock: int) -> Changed:
@@ -99,12 +100,10 @@ def _settled(spans: list[Span], time: AgentTime) -> Changed:
 def _replanned(plan: Plan, moved: list[Span], time: AgentTime, clock: int) -> Changed:
     """
     What moving spans of planned time changes: what was planned for minutes that have passed, and was done then.
-
-    States that are no longer remembered need no care: their minutes have left memory, and are folded again whole.
     """
     passed = minute_of(clock) * MINUTE_MS
     counted = (Span(span.column, span.start, min(span.end, passed), span.sign) for span in moved)
-    worked = overlaps(moved, time.timeline.settled()) if moved else ()
+    worked = overlaps(moved, [*time.past.spans(), *time.timeline.settled()]) if moved else ()
     unknown = _minutes(plan.start - GRACE_MS, min(plan.end + GRACE_MS, time.plans.known_from, clock))
     return Changed(split([*counted, *worked]), unknown)
 
@@ -272,7 +271,8 @@ class Subject:
     def prune(self, clock: int) -> None:
         """Forget what lies before the resident minutes, and what ended by TTL."""
         horizon = (minute_of(clock) - RESIDENT_MINUTES) * MINUTE_MS
-        self.time.timeline.prune(horizon)
+        self.time.past.add(self.time.timeline.prune(horizon))
+        self.time.past.prune(clock)
         self.time.engagement.prune(horizon)
         self.time.plans.prune(clock)
         for kept, limit in ((self.departed, horizon), (self.waiting, clock - TTL_MS), (self.in_hand, clock - TTL_MS)):
@@ -298,6 +298,7 @@ class Subject:
             "waiting": dict(self.waiting),
             "departed": dict(self.departed),
             "plans": self.time.plans.dump(),
+            "past": self.time.past.dump(),
             "shift": [self.shift_start, self.shift_until, dict(self.shift_sums)],
             "pruned": self.pruned_minute,
             "due": self.due,
@@ -314,6 +315,7 @@ class Subject:
         self.notable = deque((RecentContact(*row) for row in data["notable"]), maxlen=NOTABLE)
         self.in_hand, self.waiting, self.departed = data["in_hand"], data["waiting"], data["departed"]
         self.time.plans = Plans.load(data["plans"])
+        self.time.past = Past(data.get("past", ()))  # of a body from before it was kept: none
         self.plan_due = TO_BE_ASKED
         self.shift_start, self.shift_until, self.shift_sums = data["shift"]
         self.pruned_minute = data["pruned"]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.times import DAY_MS, MINUTE_MS
 from streams.core import planned
+from streams.core.log import Item
 from tests.streams.floors import DAWN, STATES_AND_PLANS, Fact, facts, in_log, item_of
 from tests.streams.judges import Notes
 from tests.streams.oracle import panes_of
@@ -239,6 +240,41 @@ def test_an_edited_schedule_is_recomputed(told: float) -> None:
     assert before.get("plan:B/away/lunch", 0) == 0
     assert figure("adherence", run) == 1.0
     assert minutes_by_class(run)["B/away/lunch"] == 26
+
+
+def shift_of_calls() -> list[Item]:
+    """08:00 to 16:00, a call each twenty minutes, lunch from 12:00 to 12:30: another state each ten minutes."""
+    worked = [
+        entered(10 + m, m, "ready" if m % 20 else "on_contact") for m in range(0, 480, 10) if m not in {240, 250, 260}
+    ]
+    return [*worked, entered(250, 240, "away", "lunch"), entered(490, 480, "offline")]
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("told", [245.5, 425.5, 1_500])
+@pytest.mark.parametrize("edit", ["told", "moved", "void"])
+def test_the_day_knows_what_was_done_however_late_a_plan_is_told(told: float, edit: str, *, is_restarted: bool) -> None:
+    """
+    Who did all of what was planned has an adherence of 1 in the windows of rules too: in the day and in the shift.
+
+        08:00 on contact, ready, on contact ...    12:00 lunch    12:30 ready ...    told: work, lunch, work
+    """
+    right = (WORK, 0, 240), (LUNCH, 240, 270), (WORK, 270, 480)
+    first = [] if edit == "told" else [plan(1, -60, (WORK, 0, 480))]
+    last = plan(2, told, *right, revision=int(edit != "told"), void=edit == "void")
+    told_in_order = sorted([*first, *shift_of_calls(), last, ticked(900, 1_560)], key=lambda item: item.broker_ms)
+    items = [item._replace(offset=offset) for offset, item in enumerate(told_in_order)]
+    before = told_in_order.index(last)
+
+    run = ran(*items[:before])
+    run = restarted(run) if is_restarted else run
+    run.fold(items[before:])
+    run.finish()
+
+    day = run.engine.subjects["agent:a1"].days["2026-03-02"]
+    of_plans = {column: ms for column, ms in day.items() if column.startswith("plan:") and ms}
+    assert of_plans == {column: ms for column, ms in total(run).items() if column.startswith("plan:") and ms}
+    assert figure("adherence", run) == (None if edit == "void" else 1.0)
 
 
 def test_an_edit_of_a_forgotten_shift_is_counted_once() -> None:
