@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from alerting.judge import RuleJudge
 from alerting.rules import RuleSet
 from schemas.alerts import Judge, Transition
-from schemas.controls import RulesApplied
+from schemas.controls import RegistryChanged, RulesApplied
 from schemas.events import Activity, ContactHandled, ShiftPlanned, StateChanged
-from schemas.registry import Floor, Registry
+from schemas.registry import Floor, Registry, Site
 from schemas.times import MINUTE_MS, from_ms
 from streams.core.log import Contribution, Item, Revision
 from streams.core.versions import version_of
@@ -101,6 +101,30 @@ def test_a_crash_changes_nothing(event_clock: bool, what: list[Fact], steps: lis
     assert broken.panes() == whole.panes()
     assert small_state(broken) == small_state(whole)
     assert said_since(broken, -1) == said_since(whole, boundary)
+
+
+def test_nobody_is_there_before_their_first_event() -> None:
+    """
+    A flush that broke off left panes of somebody new, and no body: what comes before their event is not about them.
+
+        a1    checkpoint     rules     another zone     a2
+        |-----|--------------|---------|----------------|--- panes written, crash
+    """
+    manila = Registry(Floor(sites=[Site(id="main", timezone="Asia/Manila")]), 1)
+    records: list[tuple[RulesApplied | RegistryChanged, Registry]] = [
+        (RulesApplied(at=from_ms(DAWN), revision=2), Registry(Floor())),
+        (RegistryChanged(at=from_ms(DAWN), revision=1), manila),
+    ]
+    changes = [
+        Item(offset, DAWN, b"", b"", record, revision=Revision(registry, Notes(), Notes()))
+        for offset, (record, registry) in enumerate(records, start=1)
+    ]
+    items = [handled(0, 1), *changes, handled(3, 3, "a2")]
+
+    broken, _ = replayed(items, [], 4, "before_subjects", event_clock=False)
+    whole = unbroken(items, event_clock=False)
+
+    assert broken.engine.subjects["agent:a2"].dump() == whole.engine.subjects["agent:a2"].dump()
 
 
 def handled(number: int, minute: float, agent: str = "a1") -> Item:
