@@ -45,10 +45,8 @@ if TYPE_CHECKING:
 
 PARTITIONS_PER_INSERT = 50
 """ClickHouse refuses an insert that touches more than 100 partitions."""
-MONTH_S = 28 * 86_400
-"""A month is a partition of `events`; none is shorter."""
 DAY_S = 86_400
-"""A UTC day is a partition of the minutes."""
+"""A UTC day is a partition of `events` and of the minutes."""
 _FATAL = frozenset({16, 26, 27, 36, 38, 41, 44, 46, 47, 53, 60, 62, 69, 72, 81, 115, 117, 192, 349, 457, 497, 516})
 """Codes that no retry mends: unknown column, table or database, types, values that do not parse, access."""
 
@@ -76,7 +74,7 @@ class ClickHouseSink:
             raise Unavailable(f"ClickHouse does not answer: {error}") from error
 
     def _write(self, flush: Sequence[Frozen]) -> None:
-        self._insert(EVENTS, (event_row(row, f) for f in flush for row in f.events), time=(2, MONTH_S))
+        self._insert(EVENTS, (event_row(row, f) for f in flush for row in f.events), time=2)
         self._insert(MOVED_FACTS, (move_row(move, f) for f in flush for move in f.moves))
         self._step("after_events")
         self._write_panes(flush)
@@ -111,11 +109,11 @@ class ClickHouseSink:
             for frozen in flush
             for pane in [*frozen.panes, *late_panes(self._client, frozen, horizon)]
         )
-        self._insert(AGENT_MINUTES, agents, time=(1, DAY_S))
-        self._insert(QUEUE_MINUTES, queues, time=(1, DAY_S))
+        self._insert(AGENT_MINUTES, agents, time=1)
+        self._insert(QUEUE_MINUTES, queues, time=1)
 
-    def _insert(self, table: Table, rows: Iterable[Sequence[Any]], time: tuple[int, int] | None = None) -> None:
-        """Insert rows; `time` is the column of a partitioned table's time and the least span of a partition in it."""
+    def _insert(self, table: Table, rows: Iterable[Sequence[Any]], time: int | None = None) -> None:
+        """Insert rows; `time` is the place of the column whose day is the partition of a row, in seconds."""
         rows = list(rows)
         for chunk in _by_partitions(rows, time):
             insert(self._client, table, chunk)
@@ -134,17 +132,16 @@ def _version(frozen: Frozen) -> int:
     return version_of(frozen.epoch, max(frozen.checkpoint.boundary, 0))
 
 
-def _by_partitions(rows: list[Sequence[Any]], time: tuple[int, int] | None) -> list[list[Sequence[Any]]]:
+def _by_partitions(rows: list[Sequence[Any]], time: int | None) -> list[list[Sequence[Any]]]:
     """Chunks of rows that touch few partitions each."""
     if not rows:
         return []
     if time is None:
         return [rows]
-    column, span = time
     few = PARTITIONS_PER_INSERT // 2
-    if len({row[column] // span for row in rows}) < few:
+    if len({row[time] // DAY_S for row in rows}) < few:
         return [rows]
     chunks: dict[int, list[Sequence[Any]]] = {}
     for row in rows:
-        chunks.setdefault(row[column] // (span * few), []).append(row)
+        chunks.setdefault(row[time] // (DAY_S * few), []).append(row)
     return [chunks[key] for key in sorted(chunks)]

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS events (
     INDEX event_id id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX event_offset offset TYPE minmax GRANULARITY 1
 ) ENGINE = ReplacingMergeTree(version)
-PARTITION BY toYYYYMM(at)
+PARTITION BY toDate(at)
 ORDER BY (type, subject, at, source, id, revision)
 TTL greatest(toDateTime(stored_at), toDateTime(at)) + INTERVAL {events_days} DAY
 COMMENT 'Every accepted revision of every event; events_current is what counts';

@@ -93,25 +93,25 @@ def test_the_checkpoint_counts_what_came(client: Client) -> None:
     assert found == [(2, 3, 0, 0)]
 
 
-def test_many_months_go_in_several_inserts(client: Client) -> None:
-    """120 months in one flush: no insert touches more partitions than ClickHouse takes."""
+def test_many_days_go_in_several_inserts(client: Client) -> None:
+    """120 days in one flush: no insert touches more partitions than ClickHouse takes."""
     flush = a_flush()
     row = flush.events[0]
-    rows = [row._replace(at_ms=DAWN - month * 31 * DAY_MS, id=f"m{month}") for month in range(120)]
+    rows = [row._replace(at_ms=DAWN - day * DAY_MS, id=f"d{day}") for day in range(120)]
 
     ClickHouseSink(client).write([replace(flush, events=rows)])
 
     assert counts(client)[0] == 120
 
 
-def test_an_insert_touches_few_months() -> None:
-    """The chunks of 120 months have at most 50 each, and lose nothing."""
-    rows = [((DAWN - month * 30 * DAY_MS) / 1000,) for month in range(120)]
+def test_an_insert_touches_few_days() -> None:
+    """The chunks of 120 days have at most 50 each, and lose nothing."""
+    rows = [((DAWN - day * DAY_MS) / 1000,) for day in range(120)]
 
-    chunks = sink_module._by_partitions(rows, (0, sink_module.MONTH_S))  # type: ignore[arg-type]
+    chunks = sink_module._by_partitions(rows, 0)  # type: ignore[arg-type]
 
-    months = [{at // (28 * DAY_MS // 1000) for (at,) in chunk} for chunk in chunks]
-    assert max(len(found) for found in months) <= sink_module.PARTITIONS_PER_INSERT
+    days = [{at // sink_module.DAY_S for (at,) in chunk} for chunk in chunks]
+    assert max(len(found) for found in days) <= sink_module.PARTITIONS_PER_INSERT
     assert sum(len(chunk) for chunk in chunks) == 120
 
 
