@@ -68,6 +68,8 @@ class Memory(BaseModel):
     """agent -> (state, reason) last said."""
     said: dict[str, tuple[int, list[str]]] = {}
     """agent -> second of the state last said, and the ids of all that were said in it."""
+    second: int = 0
+    """That of the last line; 0 before the first."""
 
 
 class QueueLogParser:
@@ -100,7 +102,9 @@ class QueueLogParser:
             line = split_line(raw)
         except FieldFault as fault:
             return [rejected(number, fault, raw)]
-        return [*self.pass_time(line.second, number), *self._told(number, line, raw)]
+        found = [*self.pass_time(line.second, number), *self._told(number, line, raw)]
+        self.memory.second = line.second
+        return found
 
     def _told(self, number: int, line: Line, raw: bytes) -> list[Parsed]:
         """What a line says itself."""
@@ -116,7 +120,7 @@ class QueueLogParser:
         said: list[Parsed] = [Accepted(fact, _content(fact, raw), number) for fact in facts]
         return said or [Skipped(number, f"{line.verb} without news")]
 
-    def pass_time(self, second: int, number: int = 0) -> list[Parsed]:
+    def pass_time(self, second: int, number: int = 0) -> list[Accepted]:
         """The wraps that have ended by a second (inclusive)."""
         ended = [(end, agent) for agent, end in self.memory.wrapping.items() if end <= second]
         facts: Facts = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -43,12 +44,20 @@ class Tail:
     One log to follow; `state` is the file that keeps the position.
 
     The position is saved after the broker's acknowledgement: a line is sent at least once, always with the same ids.
-    Refused lines are held back until a good one shows that the fault is theirs.
+    Refused lines are held back until a good one shows that the fault is theirs. A wrap ends by time alone, however long
+    no line comes.
     """
 
     def __init__(
-        self, log: Path, state: Path, parser: QueueLogParser, out: EventProducer, limit: LetterLimit = USUAL_LIMIT
+        self,
+        log: Path,
+        state: Path,
+        parser: QueueLogParser,
+        out: EventProducer,
+        limit: LetterLimit = USUAL_LIMIT,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`elapsed`: seconds, of a clock that never goes back."""
         self._log = log
         self._state = state
         self._parser = parser
@@ -57,6 +66,8 @@ class Tail:
         self._count = LetterCount(limit, self._position.refused_in_a_row)
         self._held: list[Rejected] = []
         parser.memory = self._position.memory
+        self._elapsed = elapsed
+        self._heard_at = elapsed()
 
     def run(self, wait: Callable[[], bool]) -> None:
         """
@@ -73,7 +84,9 @@ class Tail:
         stream: BinaryIO | None = None
         try:
             while True:
+                second = self._second()
                 stream = self._turn(stream)
+                self._pass_time(second, stream)
                 if not wait():
                     return
         finally:
@@ -104,6 +117,22 @@ class Tail:
         self._finish(stream)
         stream.close()
         return self._turn(None)
+
+    def _second(self) -> int:
+        """
+        The second that the clock of the log has reached at least: whatever is older was written by now.
+
+        Asterisk's clock may be another than that of this machine, so time is counted from its last line on.
+        """
+        return self._parser.memory.second + int(self._elapsed() - self._heard_at)
+
+    def _pass_time(self, second: int, stream: BinaryIO | None) -> None:
+        """Send the wraps that have ended by a second up to which all lines were read."""
+        ended = self._parser.pass_time(second, self._position.line) if stream else []
+        for fact in ended:
+            self._out.send(message(fact.event, fact.content))
+        if stream and ended:
+            self._save(stream)
 
     def _opened(self) -> BinaryIO | None:
         try:
@@ -155,6 +184,7 @@ class Tail:
     def _feed(self, raw: bytes) -> None:
         self._position.line += 1
         self._position.offset += len(raw)
+        self._heard_at = self._elapsed()
         for parsed in self._parser.feed(self._position.line, raw):
             self._send(parsed)
 

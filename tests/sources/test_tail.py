@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.errors import ConfigError, InputError, Unavailable
+from schemas.times import to_ms
 from sources.core.parsed import Resolve
 from sources.core.queue_log import QueueLogParser
 from sources.readers.producing import EventProducer
@@ -211,6 +212,41 @@ def test_open_calls_are_remembered_over_a_restart(log: Path, follow: Follow, sen
     follow()
 
     assert sender.records()[-1].waited_s == 89
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_wrap_ends_while_no_line_comes(
+    log: Path, tmp_path: Path, out: EventProducer, sender: Any, nobody: Resolve, again: bool
+) -> None:
+    """
+    On a quiet floor the agent is ready when the wrap is over, not at the next line. `again`: restarted in the wrap.
+
+    log        CONNECT 110  COMPLETEAGENT 170
+    looked at                                  189   190
+    state      on_contact   wrap                     ready
+    """
+    log.write_text("1366720110|c1|q|A|CONNECT|10|x|2\n1366720170|c1|q|A|COMPLETEAGENT|10|60|1\n")
+    now = [0.0]
+    told: list[str] = []
+
+    def look(*seconds: float) -> None:
+        left = list(seconds)
+
+        def wait() -> bool:
+            told.append(sender.records()[-1].state)
+            more = bool(left)
+            now[0] = left.pop(0) if more else now[0]
+            return more
+
+        parser = QueueLogParser(nobody, wrap_s=20)
+        Tail(log, tmp_path / "position.json", parser, out, elapsed=lambda: now[0]).run(wait)
+
+    if again:
+        look()
+    look(19.0, 20.0)
+
+    assert told[-3:] == ["wrap", "wrap", "ready"]
+    assert to_ms(sender.records()[-1].at) == 1_366_720_190_000
 
 
 def test_what_was_not_acknowledged_is_sent_again(log: Path, follow: Follow, sender: Any) -> None:
