@@ -11,7 +11,7 @@ from schemas.controls import is_control
 from schemas.errors import InvalidEvent, Unavailable
 from schemas.events import decode
 from schemas.times import MINUTE_MS, to_ms
-from schemas.topics import EVENTS, HEADER_INGEST
+from schemas.topics import EVENTS, HEADER_CONTENT, HEADER_INGEST, content_header
 from sinks.letters import FILE, Redriven, StoredLetter
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def _send(sender: KafkaProducer, letter: StoredLetter) -> Any:
     headers = [(HEADER_REDRIVEN_FROM, letter.place.encode())]
     if letter.ingest:
         headers.append((HEADER_INGEST, str(letter.ingest).encode()))
+    if letter.content:
+        headers.append((HEADER_CONTENT, content_header(letter.content)))
     if letter.key and _LOST not in letter.key:
         return sender.send(letter.topic, value=letter.value, key=letter.key.encode(), headers=headers)
     return sender.send(letter.topic, value=letter.value, headers=headers, partition=letter.partition)

@@ -21,6 +21,11 @@ HEADER_CONTENT = "content"
 """Kafka header of an event: hash of the vendor's own fields, before aliases and defaults, 16 hex digits."""
 
 
+def content_header(content: int) -> bytes:
+    """The header of a hash."""
+    return b"%016x" % content
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic as it should be. `partitions` 0: as many as the settings say."""

@@ -86,7 +86,7 @@ NAMED: tuple[Held, ...] = (
         "stay, without their bytes",
         "value != '' AND (key IN {keys:Array(String)} OR match(value, {quoted:String})"
         " OR reason IN {unreadable:Array(String)} AND match(value, {word:String}))",
-        "key = '', value = '', detail = {stripped:String}",
+        "key = '', value = '', content = 0, detail = {stripped:String}",
     ),
 )
 """What names them, to be looked for in the text of every row."""
@@ -153,10 +153,10 @@ def purge(client: Client, tables: Collection[str]) -> None:
 
 def stripped(row: tuple[Any, ...], ids: Collection[str]) -> tuple[Any, ...]:
     """A row for `dead_letters` (`streams.worker.letters.letter_row`), without its bytes where they name one of them."""
-    topic, partition, offset, origin, reason, _detail, key, value, *rest = row
+    topic, partition, offset, origin, reason, _detail, key, value, ingest, _content, *rest = row
     if not is_about(ids, reason, key, value):
         return row
-    return (topic, partition, offset, origin, reason, STRIPPED, "", b"", *rest)
+    return (topic, partition, offset, origin, reason, STRIPPED, "", b"", ingest, 0, *rest)
 
 
 def _within(one: Held, partitions: Collection[int] | None) -> Held:

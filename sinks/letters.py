@@ -30,6 +30,8 @@ class StoredLetter:
     key: str
     value: bytes
     ingest: int
+    content: int
+    """The hash by which the fact is known when it comes again; 0 where there is none."""
     made_anew: int
     at_ms: int
     redriven_ms: int | None
@@ -61,11 +63,11 @@ class Redriven:
 _WRITTEN = {
     "topic": "LowCardinality(String)", "partition": "Int32", "offset": "Int64", "origin": "String",
     "reason": "LowCardinality(String)", "detail": "String", "key": "String", "value": "String", "ingest": "UInt64",
-    "made_anew": "UInt16", "at": "DateTime64(3, 'UTC')",
+    "content": "UInt64", "made_anew": "UInt16", "at": "DateTime64(3, 'UTC')",
 }  # fmt: skip
 """Column -> type, in the order of `streams.worker.letters.letter_row`."""
 _COLUMNS = (
-    "place, topic, partition, offset, reason, source, detail, origin, key, value, ingest, made_anew,"
+    "place, topic, partition, offset, reason, source, detail, origin, key, value, ingest, content, made_anew,"
     " toUnixTimestamp64Milli(at), toUnixTimestamp64Milli(redriven_at)"
 )
 _BYTES: dict[str, str | dict[str, str]] = {"value": "bytes"}

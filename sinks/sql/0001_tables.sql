@@ -267,6 +267,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     key String COMMENT 'Kafka key',
     value String COMMENT 'The bytes as they came; empty where they were of a person who was erased' CODEC(ZSTD(1)),
     ingest UInt64 COMMENT 'Number of the ingest run; 0 for live feeds',
+    content UInt64 COMMENT 'Hash of the fields of the vendor, by which the fact is known when it comes again; 0: none',
     made_anew UInt16 COMMENT 'How often its topic had been made anew when it came: the offsets of each begin at 0',
     at DateTime64(3, 'UTC') COMMENT 'When the broker wrote the letter',
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was stored'

@@ -27,6 +27,7 @@ CREATE OR REPLACE VIEW letters (
     key String COMMENT 'Kafka key',
     value String COMMENT 'The bytes as they came',
     ingest UInt64 COMMENT 'Number of the ingest run; 0 for live feeds',
+    content UInt64 COMMENT 'Hash of the fields of the vendor, by which the fact is known when it comes again; 0: none',
     made_anew UInt16 COMMENT 'How often its topic had been made anew when it came: the offsets of each begin at 0',
     at DateTime64(3, 'UTC') COMMENT 'When the broker wrote the letter',
     redriven_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was sent again last; NULL when it was not'
@@ -36,7 +37,7 @@ SELECT if(d.topic = 'file', concat('file:', toString(d.offset)),
     d.topic AS topic, d.partition AS partition, d.offset AS offset, d.reason AS reason,
     if(d.topic = 'file', arrayStringConcat(arrayPopBack(splitByChar(':', d.origin)), ':'),
         JSONExtractString(d.value, 'source')) AS source,
-    d.detail AS detail, d.origin AS origin, d.key AS key, d.value AS value, d.ingest AS ingest,
+    d.detail AS detail, d.origin AS origin, d.key AS key, d.value AS value, d.ingest AS ingest, d.content AS content,
     d.made_anew AS made_anew, d.at AS at,
     if(r.last >= d.at, r.last, NULL) AS redriven_at
 FROM (SELECT * FROM dead_letters FINAL) AS d

@@ -49,7 +49,7 @@ class Erasing:
         key = letter.key.decode("utf-8", "replace")
         if letter.reason != "erased" and not is_about(self._engine.registry.erased, letter.reason, key, letter.value):
             return letter
-        return replace(letter, detail=STRIPPED, key=b"", value=b"")
+        return replace(letter, detail=STRIPPED, key=b"", value=b"", content=0)
 
     def take(self) -> Erasure | None:
         """Who is to be erased by the flush that is frozen now."""

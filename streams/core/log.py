@@ -112,6 +112,8 @@ class Letter:
     ingest: int
     epoch: int
     """Of the topic: the offsets of each begin at 0."""
+    content: int = 0
+    """The hash by which the fact is known when it comes again; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

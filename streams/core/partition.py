@@ -297,7 +297,7 @@ class PartitionEngine:
 
     def _bury(self, item: Item, reason: str, detail: str) -> None:
         self.dead += 1
-        letter = Letter(item.offset, reason, detail, item.key, item.payload, item.ingest, self.epoch)
+        letter = Letter(item.offset, reason, detail, item.key, item.payload, item.ingest, self.epoch, item.content)
         self.out.letters.append(self.erasing.stripped(letter))
 
     def take_outbox(self) -> Outbox:

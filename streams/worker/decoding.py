@@ -33,7 +33,7 @@ def to_item(record: Fetched) -> Item:
     try:
         decoded = _ticked(value) if value.endswith(TICK_ENDS) else decode(value)
     except InvalidEvent as fault:
-        return Item(record.offset, record.timestamp, value, key, None, fault, ingest=ingest)
+        return Item(record.offset, record.timestamp, value, key, None, fault, content=content or 0, ingest=ingest)
     if content is None:
         content = int.from_bytes(blake2b(value, digest_size=8).digest(), "big")
     return Item(record.offset, record.timestamp, value, key, decoded, content=content, ingest=ingest)
@@ -52,11 +52,12 @@ def _headers(headers: Iterable[tuple[str, bytes]]) -> tuple[int, int | None]:
         if name == HEADER_INGEST and value.isdigit():
             ingest = int(value)
         elif name == HEADER_CONTENT:
-            content = _hex(value)
+            content = content_of(value)
     return ingest, content
 
 
-def _hex(value: bytes) -> int | None:
+def content_of(value: bytes) -> int | None:
+    """The hash that a header holds; None where it is none."""
     try:
         return int(value, 16) % 2**64
     except ValueError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.topics import DEAD_LETTERS
-from streams.worker.decoding import Fetched
+from schemas.topics import DEAD_LETTERS, HEADER_CONTENT
+from streams.worker.decoding import Fetched, content_of
 
 FIRST_EPOCH = 1
 
@@ -30,6 +30,7 @@ def letter_row(record: Fetched) -> tuple[Any, ...]:
         _text(said, "key") or (record.key or b"").decode("utf-8", "replace"),
         record.value or b"",
         _number(said, "ingest", 0),
+        content_of(said.get(HEADER_CONTENT, b"")) or 0,
         _number(said, "epoch", FIRST_EPOCH) - FIRST_EPOCH,
         record.timestamp,
     )

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from schemas.alerts import Transition
 from schemas.controls import RefoldAsked
 from schemas.events import encode
-from schemas.topics import ALERTS, COMMANDS, CONTRIBUTIONS, DEAD_LETTERS, EVENTS
+from schemas.topics import ALERTS, COMMANDS, CONTRIBUTIONS, DEAD_LETTERS, EVENTS, HEADER_CONTENT, content_header
 from streams.core.contributions import encode_contributions
 from streams.core.log import Letter, Outbox
 
@@ -111,4 +111,5 @@ def _origin(letter: Letter, topic: str, partition: int) -> Headers:
         "epoch": str(letter.epoch).encode(),
         "key": letter.key,
         "ingest": str(letter.ingest).encode(),
+        HEADER_CONTENT: content_header(letter.content),
     }

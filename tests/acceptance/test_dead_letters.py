@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from kafka import KafkaProducer
 
+from sources.core.own import own_hash, read_event
 from tests.acceptance.conftest import MakeFloor
 from tests.acceptance.floors import WholeFloor
 from tests.acceptance.test_backup import handled, send
@@ -66,6 +67,24 @@ def test_a_letter_that_can_be_taken_is_sent_again_and_counts_once(floor: WholeFl
     assert taken["events"] == before["events"] + 1
     assert taken["handled"] == before["handled"] + 1
     assert counts(floor) == taken
+
+
+def test_a_letter_is_the_same_fact_as_what_its_source_sends_again(floor: WholeFloor, producer: KafkaProducer) -> None:
+    """A source sends again what was a dead letter at first: once redriven, that is a duplicate and no conflict."""
+    (event,) = handled(501)
+    before = counts(floor)
+    text = json.dumps(event).encode()
+    content = own_hash(read_event(text)).encode()
+    said = {"reason": b"future", "topic": b"floor.events", "partition": b"0", "offset": b"1000000001"}
+    headers = list((said | {"key": b"agent:a0001", "content": content}).items())
+    producer.send("floor.dead-letters", text, headers=headers).get(30)
+    assert counts(floor)["letters"] == before["letters"] + 1
+
+    assert floor.run("dead-letters", "redrive", "--reason", "future").err == "sent 1 letter again\n"
+    send(floor, [event])
+
+    after = {"letters": before["letters"] + 1, "events": before["events"] + 1, "handled": before["handled"] + 1}
+    assert counts(floor) == after
 
 
 def test_a_flood_of_bad_records_stops_the_worker(

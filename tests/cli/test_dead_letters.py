@@ -27,7 +27,7 @@ from tests.conftest import Schemas
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EVENT = b'{"type":"contact_offered","source":"acd","id":"c1","at":"2026-03-02T08:00:00Z","contact":"c1","queue":"q"}'
-COLUMNS = ["topic", "partition", "offset", "origin", "reason", "detail", "key", "value", "ingest", "at"]
+COLUMNS = ["topic", "partition", "offset", "origin", "reason", "detail", "key", "value", "ingest", "content", "at"]
 Bury = Callable[..., None]
 
 
@@ -54,7 +54,7 @@ def bury(prepared: Settings) -> Iterator[Bury]:
 
     def put(offset: int, value: bytes = EVENT, **change: Any) -> None:
         row = {"topic": EVENTS, "partition": 1, "offset": offset, "origin": "", "reason": "invalid", "detail": "x"}
-        row |= {"key": "queue:q", "value": value, "ingest": 7, "at": utc_now() - timedelta(hours=1)}
+        row |= {"key": "queue:q", "value": value, "ingest": 7, "content": 255, "at": utc_now() - timedelta(hours=1)}
         client.insert("dead_letters", [list((row | change).values())], column_names=COLUMNS)
 
     yield put
@@ -80,7 +80,7 @@ def record_at(settings: Settings, partition: int, offset: int) -> Any:
 
 
 def test_a_letter_is_sent_again_as_it_was(bury: Bury, run_there: Run, prepared: Settings) -> None:
-    """Its bytes, its key, the number of its ingest; a header names where it comes from."""
+    """Its bytes, its key, its ingest, the hash that tells a duplicate; a header names where it comes from."""
     bury(41)
 
     ended = run_there("dead-letters", "redrive")
@@ -89,7 +89,11 @@ def test_a_letter_is_sent_again_as_it_was(bury: Bury, run_there: Run, prepared: 
     ((_, partition, offset),) = sent(prepared)
     record = record_at(prepared, partition, offset)
     assert (record.value, record.key) == (EVENT, b"queue:q")
-    assert dict(record.headers) == {"redriven-from": b"floor.events:1:41", "ingest": b"7"}
+    assert dict(record.headers) == {
+        "redriven-from": b"floor.events:1:41",
+        "ingest": b"7",
+        "content": b"00000000000000ff",
+    }
 
 
 def test_it_is_sent_once_unless_asked_again(bury: Bury, run_there: Run, prepared: Settings) -> None:
@@ -216,7 +220,7 @@ def test_moments_are_instants_or_ages() -> None:
 def letter(value: bytes = EVENT, **change: Any) -> StoredLetter:
     row: dict[str, Any] = {"place": "", "topic": EVENTS, "partition": 1, "offset": 4, "reason": "invalid"}
     row |= {"source": "", "detail": "", "origin": "", "key": "", "value": value, "ingest": 0, "at_ms": 0}
-    return StoredLetter(**(row | {"made_anew": 0, "redriven_ms": None} | change))
+    return StoredLetter(**(row | {"content": 0, "made_anew": 0, "redriven_ms": None} | change))
 
 
 @pytest.mark.parametrize(

@@ -342,7 +342,7 @@ def test_nobody_is_swept_before_every_partition_has_heard(client: Client, stored
 
 def letter(offset: int, reason: str, value: bytes) -> tuple[Any, ...]:
     """A row as the worker has it from `floor.dead-letters`."""
-    return ("floor.events", 0, offset, "", reason, "some detail", "", value, 0, 0, DAWN)
+    return ("floor.events", 0, offset, "", reason, "some detail", "", value, 0, 255, 0, DAWN)
 
 
 def test_a_letter_that_comes_late_is_stored_without_its_bytes(client: Client) -> None:
@@ -353,8 +353,12 @@ def test_a_letter_that_comes_late_is_stored_without_its_bytes(client: Client) ->
         [letter(1, "invalid", b"?zoe-0412?"), letter(2, "future", b'{"agent":"zoe-0412"}'), letter(3, "invalid", b"?")]
     )
 
-    rows = client.query("SELECT offset, reason, detail, value FROM dead_letters ORDER BY offset").result_rows
-    assert rows == [(1, "invalid", STRIPPED, ""), (2, "future", STRIPPED, ""), (3, "invalid", "some detail", "?")]
+    rows = client.query("SELECT offset, reason, detail, value, content FROM dead_letters ORDER BY offset").result_rows
+    assert rows == [
+        (1, "invalid", STRIPPED, "", 0),
+        (2, "future", STRIPPED, "", 0),
+        (3, "invalid", "some detail", "?", 255),
+    ]
 
 
 def test_letters_of_erased_people_stop_no_worker(client: Client) -> None:

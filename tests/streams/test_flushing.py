@@ -230,7 +230,11 @@ async def test_without_the_brokers_word_nothing_is_written(
 
 
 async def test_a_dead_letter_says_which_topic_it_came_from(bench: Callable[..., Bench]) -> None:
-    """Topic, epoch and place: one of the same place of a topic made anew is another letter."""
+    """
+    Topic, epoch and place: one of the same place of a topic made anew is another letter.
+
+    The hash of the fact goes along: sent again it is a duplicate of what its source sends again.
+    """
     b = bench()
     b.hops.engines[0].epoch = 2
     b.hops.engines[0].apply(fact(0))
@@ -240,6 +244,7 @@ async def test_a_dead_letter_says_which_topic_it_came_from(bench: Callable[..., 
 
     (told,) = b.broker.headers
     assert [told[name] for name in ("topic", "epoch", "partition", "offset")] == [EVENTS.encode(), b"2", b"0", b"1"]
+    assert told["content"] == b"%016x" % 2
 
 
 async def test_a_message_the_broker_refuses_ends_the_worker(bench: Callable[..., Bench]) -> None:

@@ -146,11 +146,11 @@ def test_what_cannot_be_decoded_carries_its_fault(value: bytes | None, reason: s
 def test_a_dead_letter_of_a_topic_names_its_place() -> None:
     """Topic, partition and offset are those of the message that died."""
     headers = [("reason", b"conflict"), ("detail", b"id: x"), ("topic", b"floor.events"), ("partition", b"3")]
-    headers += [("offset", b"41"), ("key", b"agent:a1"), ("ingest", b"9")]
+    headers += [("offset", b"41"), ("key", b"agent:a1"), ("ingest", b"9"), ("content", b"00000000000000ff")]
 
     row = letter_row(Message(5, b"\xff", 77, b"floor.events:3", headers))
 
-    assert row == ("floor.events", 3, 41, "", "conflict", "id: x", "agent:a1", b"\xff", 9, 0, 77)
+    assert row == ("floor.events", 3, 41, "", "conflict", "id: x", "agent:a1", b"\xff", 9, 255, 0, 77)
 
 
 @pytest.mark.parametrize(("headers", "made_anew"), [([], 0), ([("epoch", b"1")], 0), ([("epoch", b"3")], 2)])

@@ -83,7 +83,7 @@ def test_a_letter_tells_of_who_is_named_in_it(key: str, value: bytes, subject: s
     """What the gateway refused has no key of a person, and yet holds an event of one, under a vendor's id maybe."""
     people = [Person(id="a1"), Person(id="a2", aliases=[Alias(source="acd", id="4711")])]
     registry = Registry(Floor(sites=[Site(id="main")], people=people))
-    letter = StoredLetter("file:0", "file", -1, 0, "invalid", "acd", "", "gateway:1", key, value, 0, 0, 0, None)
+    letter = StoredLetter("file:0", "file", -1, 0, "invalid", "acd", "", "gateway:1", key, value, 0, 0, 0, 0, None)
 
     assert subject_of(letter, registry) == subject
 
