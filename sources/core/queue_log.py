@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from schemas.errors import InputError
 from schemas.events import (
@@ -32,44 +32,13 @@ from sources.core.clocks import TOLERATED_S, clamped
 from sources.core.own import fault_of
 from sources.core.parsed import Accepted, FieldFault, Parsed, Resolve, Skipped, content_hash, rejected
 from sources.core.queue_log_line import NOBODY, Line, check_first, split_line
+from sources.core.queue_log_memory import Memory, Talk
 
 LONGEST_WRAP_S = 120
 """A contact is sent when its call ends, `at` the end of its wrap: further ahead it would be refused as future."""
 
 Why = Literal["timeout", "key", "empty", "withdrawn", "other"]
 Facts = list[FloorEvent]
-
-
-class Talk(BaseModel):
-    """A call in the hands of an agent, since a second."""
-
-    agent: str
-    queue: str
-    since: int
-    waited: int
-
-
-class Memory(BaseModel):
-    """What is open between two lines; agents by their names in the log, whoever the roster says they are."""
-
-    waiting: dict[str, int] = {}
-    """`call|queue` -> second it entered."""
-    talking: dict[str, Talk] = {}
-    """call -> who talks."""
-    wrapping: dict[str, int] = {}
-    """agent -> second at which the wrap ends."""
-    paused: dict[str, str] = {}
-    """agent -> reason."""
-    queues: dict[str, list[str]] = {}
-    """agent -> queues logged in to."""
-    leaving: set[str] = set()
-    """Agents who logged out while a call lasts: they are offline when it ends."""
-    states: dict[str, tuple[str, str]] = {}
-    """agent -> (state, reason) last said."""
-    said: dict[str, tuple[int, list[str]]] = {}
-    """agent -> second of the state last said, and the ids of all that were said in it."""
-    second: int = 0
-    """That of the last line; 0 before the first."""
 
 
 class QueueLogParser:
@@ -142,6 +111,7 @@ class QueueLogParser:
         accepted = ContactAccepted(**fields, agent=known, rang_s=rang)
         self.memory.waiting.pop(line.place, None)
         self.memory.wrapping.pop(agent, None)
+        self._forget_talks(agent)
         self.memory.talking[line.call] = Talk(agent=agent, queue=line.queue, since=line.second, waited=waited)
         return [answered, accepted, *self._say(agent, "on_contact", line.second)]
 
@@ -163,13 +133,20 @@ class QueueLogParser:
             wrap_s=self._wrap_s,
             transferred=transferred,
         )
-        self.memory.talking.pop(line.call, None)
-        if self._talks(agent):
+        if not self._hangs_up(agent, line):
             return [handled]
         if not self._wrap_s:
             return [handled, *self._free(agent, line.second)]
         self.memory.wrapping[agent] = ended
         return [handled, *self._say(agent, "wrap", line.second)]
+
+    def _hangs_up(self, agent: str, line: Line) -> bool:
+        """Whether the end of a call ends what the agent does: not while they have another, nor when it comes late."""
+        talk = self.memory.talking.get(line.call)
+        if talk is not None and talk.agent == agent:
+            del self.memory.talking[line.call]
+        state, _ = self.memory.states.get(agent, ("on_contact", ""))
+        return state == "on_contact" and not self._talks(agent, line.second)
 
     def _abandoned(self, line: Line) -> Facts:
         left = ContactAbandoned(**self._contact(line), **self._wait(line, 2))
@@ -211,7 +188,7 @@ class QueueLogParser:
         queues.extend([line.queue] if line.queue not in queues else [])
         if line.data[:1] == ("PAUSED",):
             self.memory.paused.setdefault(agent, "")
-        return self._free(agent, line.second) if is_first and not self._talks(agent) else []
+        return self._free(agent, line.second) if is_first and not self._talks(agent, line.second) else []
 
     def _logged_out(self, line: Line) -> Facts:
         """Who logs out of the last queue is offline; while a call lasts, after it."""
@@ -221,7 +198,7 @@ class QueueLogParser:
             self.memory.queues[agent] = left
             return []
         self.memory.paused.pop(agent, None)
-        if self._talks(agent):
+        if self._talks(agent, line.second):
             self.memory.leaving.add(agent)
             return []
         self.memory.wrapping.pop(agent, None)
@@ -231,7 +208,7 @@ class QueueLogParser:
         """Each queue of the agent writes its own line; while a call lasts, the pause begins after it."""
         agent = _agent(line)
         self.memory.paused[agent] = "|".join(line.data)[:100]
-        if self._talks(agent):
+        if self._talks(agent, line.second):
             return []
         self.memory.wrapping.pop(agent, None)
         return self._free(agent, line.second)
@@ -240,7 +217,7 @@ class QueueLogParser:
         agent = _agent(line)
         was_paused = self.memory.paused.pop(agent, None) is not None
         is_unknown = agent not in self.memory.states
-        if self._talks(agent) or not (was_paused or is_unknown):
+        if self._talks(agent, line.second) or not (was_paused or is_unknown):
             return []
         return self._free(agent, line.second)
 
@@ -252,7 +229,8 @@ class QueueLogParser:
             call, _, queue = place.partition("|")
             fields = self._fields(call, queue, line.second) | _since("waited_s", entered, line.second)
             facts.append(ContactFlowedOut(**fields, why="other"))
-        facts += [self._cut_off(call, talk, line.second) for call, talk in old.talking.items()]
+        open_ = [(call, talk) for call, talk in old.talking.items() if talk.lasts(line.second)]
+        facts += [self._cut_off(call, talk, line.second) for call, talk in open_]
         self.memory = Memory(said=old.said)
         for agent, (state, _) in old.states.items():
             facts += self._say(agent, "offline", line.second, "restart") if state != "offline" else []
@@ -300,8 +278,16 @@ class QueueLogParser:
         times = said.count(id_)
         return f"{id_[:190]}-{times + 1}" if times else id_[:200]
 
-    def _talks(self, agent: str) -> bool:
-        return any(talk.agent == agent for talk in self.memory.talking.values())
+    def _talks(self, agent: str, second: int) -> bool:
+        return any(talk.agent == agent and talk.lasts(second) for talk in self.memory.talking.values())
+
+    def _forget_talks(self, agent: str) -> None:
+        """
+        Who is connected has left the call before, of whose end the log tells late or never.
+
+        The call of a transfer over a Local channel ends in it with the talk of others, one that was redirected nowhere.
+        """
+        self.memory.talking = {call: talk for call, talk in self.memory.talking.items() if talk.agent != agent}
 
     def _known(self, agent: str, second: int) -> str:
         """The roster's id of a name; ids of facts are made of the name, which stays when the roster changes."""

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 from schemas.errors import ConfigError, InputError
 from schemas.letter_limit import USUAL_LIMIT, LetterCount, LetterLimit
 from sources.core.parsed import Accepted, Parsed, Rejected
-from sources.core.queue_log import Memory, QueueLogParser
+from sources.core.queue_log import QueueLogParser
+from sources.core.queue_log_memory import Memory
 from sources.readers.files import LONGEST_LINE
 from sources.readers.producing import EventProducer, message
 

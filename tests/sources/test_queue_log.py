@@ -12,7 +12,8 @@ from schemas.errors import InputError
 from schemas.events import ContactFlowedOut, ContactHandled, ContactRejected, FloorEvent, StateChanged
 from schemas.times import to_ms
 from sources.core.parsed import Accepted, Parsed, Rejected, Resolve, Skipped
-from sources.core.queue_log import Memory, QueueLogParser
+from sources.core.queue_log import QueueLogParser
+from sources.core.queue_log_memory import Memory
 
 DAY = """\
 1366720300|NONE|NONE|NONE|QUEUESTART|
@@ -243,6 +244,45 @@ def test_a_restart_ends_everything_that_is_open(parse: Parse) -> None:
     assert [e.waited_s for e in of(parsed, ContactFlowedOut)] == [30]
     assert [(e.talk_s, e.outcome) for e in of(parsed, ContactHandled)] == [(40, "restart")]
     assert [s[1:3] for s in states(parsed)[-2:]] == [("B", "offline"), ("A", "offline")]
+
+
+def test_who_is_connected_has_left_the_call_before(parse: Parse) -> None:
+    """
+    Its end is told late, as after a transfer over a Local channel, or never: the agent goes on all the same.
+
+    log    CONNECT c1   CONNECT c2   COMPLETE c2   PAUSE    UNPAUSE    COMPLETE c1
+    state  on_contact                wrap          away     ready
+    """
+    log = CALL.replace("c1", "c2").replace("110|", "109|c1|q|A|CONNECT|9|x|2\n110|")
+    late = "180|NONE|q|A|PAUSE|Lunch\n300|NONE|q|A|UNPAUSE|\n400|c1|q|A|COMPLETECALLER|9|291|1\n"
+
+    parsed = parse(log + late, wrap_s=30)
+
+    said = [(second, state) for second, _, state, _ in states(parsed)]
+    assert said == [(109, "on_contact"), (170, "wrap"), (180, "away"), (300, "ready")]
+    assert [e.talk_s for e in of(parsed, ContactHandled)] == [60, 291]
+
+
+def test_a_call_whose_end_was_lost_does_not_last_for_ever(parse: Parse) -> None:
+    """The agent of yesterday's call is ready when they come, away when they pause; a restart makes no talk of it."""
+    day = 24 * 3600
+    next_ = f"{BASE_S + day}|M|q|A|ADDMEMBER|\n{BASE_S + day + 60}|NONE|q|A|PAUSE|Lunch\n"
+
+    parsed = parse(f"110|c1|q|A|CONNECT|10|x|2\n{next_}{BASE_S + day + 90}|NONE|NONE|NONE|QUEUESTART|\n")
+
+    assert [s[2] for s in states(parsed)] == ["on_contact", "ready", "away", "offline"]
+    assert of(parsed, ContactHandled) == []
+
+
+def test_another_agents_call_of_the_same_id_goes_on(parse: Parse) -> None:
+    """A call that came to the queue again is in other hands by now, when the end of the first talk is told."""
+    log = "100|c1|q|A|CONNECT|1|x|1\n150|c1|q|B|CONNECT|1|x|1\n160|c1|q|A|COMPLETEAGENT|1|60|1\n170|NONE|q|B|PAUSE|x\n"
+
+    assert [s[:3] for s in states(parse(log))] == [
+        (100, "A", "on_contact"),
+        (150, "B", "on_contact"),
+        (160, "A", "ready"),
+    ]
 
 
 def test_who_logs_in_paused_is_away(parse: Parse) -> None:
