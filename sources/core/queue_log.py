@@ -32,7 +32,7 @@ from sources.core.clocks import TOLERATED_S, clamped
 from sources.core.own import fault_of
 from sources.core.parsed import Accepted, FieldFault, Parsed, Resolve, Skipped, content_hash, rejected
 from sources.core.queue_log_line import NOBODY, Line, check_first, split_line
-from sources.core.queue_log_memory import Memory, Talk
+from sources.core.queue_log_memory import Agent, Memory, Talk
 
 LONGEST_WRAP_S = 120
 """A contact is sent when its call ends, `at` the end of its wrap: further ahead it would be refused as future."""
@@ -91,11 +91,11 @@ class QueueLogParser:
 
     def pass_time(self, second: int, number: int = 0) -> list[Accepted]:
         """The wraps that have ended by a second (inclusive)."""
-        ended = [(end, agent) for agent, end in self.memory.wrapping.items() if end <= second]
+        ended = [(end, key) for key, end in self.memory.wrapping.items() if end <= second]
         facts: Facts = []
-        for end, agent in sorted(ended):
-            del self.memory.wrapping[agent]
-            facts += self._free(agent, end)
+        for end, key in sorted(ended):
+            del self.memory.wrapping[key]
+            facts += self._free(Agent(key, key), end)
         return [Accepted(fact, _content(fact, b""), number) for fact in facts]
 
     def _entered(self, line: Line) -> Facts:
@@ -104,15 +104,15 @@ class QueueLogParser:
         return [offered]
 
     def _connected(self, line: Line) -> Facts:
-        agent, fields, waited = _agent(line), self._contact(line), line.number(0, "holdtime")
+        agent, fields, waited = self._agent(line), self._contact(line), line.number(0, "holdtime")
         rang = line.number(2, "ringtime") if len(line.data) > 2 else 0
-        known = self._known(agent, line.second)
+        known = self._known(agent.name, line.second)
         answered = ContactAnswered(**fields, agent=known, waited_s=waited)
         accepted = ContactAccepted(**fields, agent=known, rang_s=rang)
         self.memory.waiting.pop(line.place, None)
-        self.memory.wrapping.pop(agent, None)
+        self.memory.wrapping.pop(agent.key, None)
         self._forget_talks(agent)
-        self.memory.talking[line.call] = Talk(agent=agent, queue=line.queue, since=line.second, waited=waited)
+        self.memory.talking[line.call] = Talk(agent=agent.key, queue=line.queue, since=line.second, waited=waited)
         return [answered, accepted, *self._say(agent, "on_contact", line.second)]
 
     def _completed(self, line: Line) -> Facts:
@@ -123,10 +123,10 @@ class QueueLogParser:
         return self._handled(line, line.number(-3, "holdtime"), line.number(-2, "calltime"), transferred=True)
 
     def _handled(self, line: Line, waited: int, talked: int, *, transferred: bool = False) -> Facts:
-        agent, ended = _agent(line), line.second + self._wrap_s
+        agent, ended = self._agent(line), line.second + self._wrap_s
         handled = ContactHandled(
             **{**self._contact(line), "at": from_ms(ended * 1000)},
-            agent=self._known(agent, line.second),
+            agent=self._known(agent.name, line.second),
             started_at=from_ms((line.second - talked) * 1000),
             waited_s=waited,
             talk_s=talked,
@@ -137,15 +137,15 @@ class QueueLogParser:
             return [handled]
         if not self._wrap_s:
             return [handled, *self._free(agent, line.second)]
-        self.memory.wrapping[agent] = ended
+        self.memory.wrapping[agent.key] = ended
         return [handled, *self._say(agent, "wrap", line.second)]
 
-    def _hangs_up(self, agent: str, line: Line) -> bool:
+    def _hangs_up(self, agent: Agent, line: Line) -> bool:
         """Whether the end of a call ends what the agent does: not while they have another, nor when it comes late."""
         talk = self.memory.talking.get(line.call)
-        if talk is not None and talk.agent == agent:
+        if talk is not None and talk.agent == agent.key:
             del self.memory.talking[line.call]
-        state, _ = self.memory.states.get(agent, ("on_contact", ""))
+        state, _ = self.memory.states.get(agent.key, ("on_contact", ""))
         return state == "on_contact" and not self._talks(agent, line.second)
 
     def _abandoned(self, line: Line) -> Facts:
@@ -168,7 +168,7 @@ class QueueLogParser:
     def _not_taken(self, line: Line) -> Facts:
         """RINGNOANSWER counts in ms, where CONNECT counts in seconds."""
         rang_ms = line.number(0, "ringtime") if line.data else 0
-        agent, fields = _agent(line), self._contact(line)
+        agent, fields = self._agent(line).name, self._contact(line)
         fields["id"] = f"{fields['id']}-{agent}-{rang_ms}"
         return [ContactRejected(**fields, agent=self._known(agent, line.second), rang_s=rang_ms / 1000)]
 
@@ -177,46 +177,46 @@ class QueueLogParser:
             return []
         talked = line.number(1, "talktime")
         started_at = from_ms((line.second - talked) * 1000)
-        fields, known = self._contact(line), self._known(_agent(line), line.second)
+        fields, known = self._contact(line), self._known(self._agent(line).name, line.second)
         return [ContactHandled(**fields, agent=known, direction="outbound", started_at=started_at, talk_s=talked)]
 
     def _logged_in(self, line: Line) -> Facts:
-        agent = _agent(line)
-        self.memory.leaving.discard(agent)
-        queues = self.memory.queues.setdefault(agent, [])
+        agent = self._agent(line)
+        self.memory.leaving.discard(agent.key)
+        queues = self.memory.queues.setdefault(agent.key, [])
         is_first = not queues
         queues.extend([line.queue] if line.queue not in queues else [])
         if line.data[:1] == ("PAUSED",):
-            self.memory.paused.setdefault(agent, "")
+            self.memory.paused.setdefault(agent.key, "")
         return self._free(agent, line.second) if is_first and not self._talks(agent, line.second) else []
 
     def _logged_out(self, line: Line) -> Facts:
         """Who logs out of the last queue is offline; while a call lasts, after it."""
-        agent = _agent(line)
-        left = [queue for queue in self.memory.queues.pop(agent, []) if queue != line.queue]
+        agent = self._agent(line)
+        left = [queue for queue in self.memory.queues.pop(agent.key, []) if queue != line.queue]
         if left and line.verb == "REMOVEMEMBER":
-            self.memory.queues[agent] = left
+            self.memory.queues[agent.key] = left
             return []
-        self.memory.paused.pop(agent, None)
+        self.memory.paused.pop(agent.key, None)
         if self._talks(agent, line.second):
-            self.memory.leaving.add(agent)
+            self.memory.leaving.add(agent.key)
             return []
-        self.memory.wrapping.pop(agent, None)
+        self.memory.wrapping.pop(agent.key, None)
         return self._say(agent, "offline", line.second)
 
     def _paused(self, line: Line) -> Facts:
         """Each queue of the agent writes its own line; while a call lasts, the pause begins after it."""
-        agent = _agent(line)
-        self.memory.paused[agent] = "|".join(line.data)[:100]
+        agent = self._agent(line)
+        self.memory.paused[agent.key] = "|".join(line.data)[:100]
         if self._talks(agent, line.second):
             return []
-        self.memory.wrapping.pop(agent, None)
+        self.memory.wrapping.pop(agent.key, None)
         return self._free(agent, line.second)
 
     def _unpaused(self, line: Line) -> Facts:
-        agent = _agent(line)
-        was_paused = self.memory.paused.pop(agent, None) is not None
-        is_unknown = agent not in self.memory.states
+        agent = self._agent(line)
+        was_paused = self.memory.paused.pop(agent.key, None) is not None
+        is_unknown = agent.key not in self.memory.states
         if self._talks(agent, line.second) or not (was_paused or is_unknown):
             return []
         return self._free(agent, line.second)
@@ -231,9 +231,9 @@ class QueueLogParser:
             facts.append(ContactFlowedOut(**fields, why="other"))
         open_ = [(call, talk) for call, talk in old.talking.items() if talk.lasts(line.second)]
         facts += [self._cut_off(call, talk, line.second) for call, talk in open_]
-        self.memory = Memory(said=old.said)
-        for agent, (state, _) in old.states.items():
-            facts += self._say(agent, "offline", line.second, "restart") if state != "offline" else []
+        self.memory = Memory(said=old.said, names=old.names)
+        for key, (state, _) in old.states.items():
+            facts += self._say(Agent(key, key), "offline", line.second, "restart") if state != "offline" else []
         return facts
 
     def _cut_off(self, call: str, talk: Talk, second: int) -> ContactHandled:
@@ -246,48 +246,55 @@ class QueueLogParser:
             outcome="restart",
         )
 
-    def _free(self, agent: str, second: int) -> Facts:
+    def _free(self, agent: Agent, second: int) -> Facts:
         """What an agent without a call does: offline after a logout, away where a pause stands, else ready."""
-        if agent in self.memory.leaving:
-            self.memory.leaving.discard(agent)
+        if agent.key in self.memory.leaving:
+            self.memory.leaving.discard(agent.key)
             return self._say(agent, "offline", second)
-        if agent in self.memory.paused:
-            return self._say(agent, "away", second, self.memory.paused[agent])
+        if agent.key in self.memory.paused:
+            return self._say(agent, "away", second, self.memory.paused[agent.key])
         return self._say(agent, "ready", second)
 
-    def _say(self, agent: str, state: State, second: int, reason: str = "") -> Facts:
-        if self.memory.states.get(agent) == (state, reason):
+    def _say(self, agent: Agent, state: State, second: int, reason: str = "") -> Facts:
+        if self.memory.states.get(agent.key) == (state, reason):
             return []
         fact = StateChanged(
             source=self._source,
             id=self._state_id(agent, second, f"{state}-{reason}"),
             at=from_ms(second * 1000),
-            agent=self._known(agent, second),
+            agent=self._known(agent.name, second),
             state=state,
             reason=reason or None,
         )
-        self.memory.states[agent] = (state, reason)
+        self.memory.states[agent.key] = (state, reason)
         return [fact]
 
-    def _state_id(self, agent: str, second: int, entered: str) -> str:
+    def _state_id(self, agent: Agent, second: int, entered: str) -> str:
         """Numbered from the second time on that an agent enters a state within a second: each time is a fact."""
-        last, ids = self.memory.said.get(agent, (second, []))
+        last, ids = self.memory.said.get(agent.key, (second, []))
         said = ids if last == second else []
-        id_ = f"{agent}-{second}-{entered}"
-        self.memory.said[agent] = (second, [*said, id_])
+        id_ = f"{agent.name}-{second}-{entered}"
+        self.memory.said[agent.key] = (second, [*said, id_])
         times = said.count(id_)
         return f"{id_[:190]}-{times + 1}" if times else id_[:200]
 
-    def _talks(self, agent: str, second: int) -> bool:
-        return any(talk.agent == agent and talk.lasts(second) for talk in self.memory.talking.values())
+    def _talks(self, agent: Agent, second: int) -> bool:
+        return any(talk.agent == agent.key and talk.lasts(second) for talk in self.memory.talking.values())
 
-    def _forget_talks(self, agent: str) -> None:
+    def _forget_talks(self, agent: Agent) -> None:
         """
         Who is connected has left the call before, of whose end the log tells late or never.
 
         The call of a transfer over a Local channel ends in it with the talk of others, one that was redirected nowhere.
         """
-        self.memory.talking = {call: talk for call, talk in self.memory.talking.items() if talk.agent != agent}
+        self.memory.talking = {call: talk for call, talk in self.memory.talking.items() if talk.agent != agent.key}
+
+    def _agent(self, line: Line) -> Agent:
+        """The agent of a line; FieldFault where it names none."""
+        if line.agent in {NOBODY, ""}:
+            raise FieldFault("agent", "the name of an agent", line.agent)
+        known = self._known(line.agent, line.second)
+        return Agent(line.agent, self.memory.names.setdefault(known, line.agent))
 
     def _known(self, agent: str, second: int) -> str:
         """The roster's id of a name; ids of facts are made of the name, which stays when the roster changes."""
@@ -305,13 +312,6 @@ class QueueLogParser:
             "contact": call,
             "queue": queue,
         }
-
-
-def _agent(line: Line) -> str:
-    """The name of the agent of a line; FieldFault where there is none."""
-    if line.agent in {NOBODY, ""}:
-        raise FieldFault("agent", "the name of an agent", line.agent)
-    return line.agent
 
 
 def _since(name: str, start: int, end: int) -> dict[str, Any]:

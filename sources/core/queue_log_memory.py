@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import BaseModel
 
 LONGEST_TALK_S = 12 * 3600
 """A call that is older has ended, and the log did not say so."""
+
+
+class Agent(NamedTuple):
+    """Whom a line names."""
+
+    name: str
+    """As the line has it: ids of facts are made of it."""
+    key: str
+    """The name under which they are remembered."""
 
 
 class Talk(BaseModel):
@@ -22,7 +33,13 @@ class Talk(BaseModel):
 
 
 class Memory(BaseModel):
-    """What is open between two lines; agents by their names in the log, whoever the roster says they are."""
+    """What is open between two lines; agents by the first name that the log gave them."""
+
+    names: dict[str, str] = {}
+    """
+    The roster's id -> the first name. An agent may have two: Asterisk writes who logs in by the interface, and who
+    talks by the member's name.
+    """
 
     waiting: dict[str, int] = {}
     """`call|queue` -> second it entered."""

@@ -151,6 +151,25 @@ def test_facts_keep_their_ids_when_the_roster_changes(parse: Parse) -> None:
     assert {e.agent for e in of(known, StateChanged)} == {"a0001"}
 
 
+def test_two_names_of_one_person_are_one_agent() -> None:
+    """
+    Asterisk writes logins by the interface and all else by the member's name, unless it is told otherwise.
+
+    log    ADDMEMBER SIP/7  PAUSE Al  REMOVEMEMBER SIP/7  ADDMEMBER SIP/7  CONNECT Al   COMPLETE Al  PAUSE Al
+    state  ready            away      offline             ready            on_contact   ready        away
+    """
+    log = (
+        "100|M|q|SIP/7|ADDMEMBER|\n110|NONE|q|Al|PAUSE|Lunch\n120|M|q|SIP/7|REMOVEMEMBER|\n200|M|q|SIP/7|ADDMEMBER|\n"
+        "210|c1|q|Al|CONNECT|5|x|2\n220|c1|q|Al|COMPLETECALLER|5|10|1\n230|NONE|q|Al|PAUSE|Lunch\n"
+    )
+
+    parsed = list(QueueLogParser(lambda *_: "a:1").parse(dated(log).splitlines(keepends=True)))
+
+    said = ["ready", "away", "offline", "ready", "on_contact", "ready", "away"]
+    assert [s[2] for s in states(parsed)] == said
+    assert {e.agent for e in of(parsed, StateChanged)} == {"a:1"}
+
+
 def test_a_new_reason_while_paused_is_a_new_state(parse: Parse) -> None:
     """No UNPAUSE comes in between."""
     assert states(parse("100|NONE|q|A|PAUSE|Lunch\n160|NONE|q|A|PAUSE|Coaching\n")) == [
