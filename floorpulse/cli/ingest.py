@@ -119,7 +119,7 @@ def _registry(settings: Settings) -> Registry:
 def _ingest_files(
     settings: Settings, form: Format, files: list[Path], resolve: Resolve, *, again: bool, speed: float
 ) -> None:
-    from floorpulse.clock import utc_now
+    from floorpulse.clock import now_ms, utc_now
     from floorpulse.wiring import clickhouse_client, producer
     from sources.readers.files import Pace, produce
     from sources.readers.ingests import Ingests
@@ -136,7 +136,8 @@ def _ingest_files(
             task = progress.add_task("sending events", total=sum(len(r.messages) for r in readings))
             is_event_clock = settings.clock == "event"
             advance = _every(lambda n: progress.advance(task, n))
-            produce(readings, EventProducer(sender), event_clock=is_event_clock, pace=Pace(speed), advance=advance)
+            out, pace = EventProducer(sender), Pace(speed)
+            produce(readings, out, event_clock=is_event_clock, pace=pace, now_ms=now_ms, advance=advance)
             progress.update(task, completed=sum(len(r.messages) for r in readings))
         for run, reading in zip(runs, readings, strict=True):
             counts = {"rows": reading.rows, "events": len(reading.messages), "rejected": len(reading.rejected)}

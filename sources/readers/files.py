@@ -109,31 +109,38 @@ class Pace:
 
 
 def produce(
-    readings: Sequence[Reading], out: EventProducer, *, event_clock: bool, pace: Pace, advance: Advance = lambda _: None
+    readings: Sequence[Reading],
+    out: EventProducer,
+    *,
+    event_clock: bool,
+    pace: Pace,
+    now_ms: Callable[[], int],
+    advance: Advance = lambda _: None,
 ) -> None:
     """
     Send what was read, all files as one input in the order of time, and wait for the broker's acknowledgement.
 
     Under the event clock a `ticked` goes to every partition before the first event of each whole minute that has
-    events other than plans, and an `input_ended` at the end. Rejected rows go to the dead letters.
+    events other than plans, and an `input_ended` at the end; what lies in the future is refused by the worker, so it
+    tells no time. Rejected rows go to the dead letters.
     """
     messages = sorted((m for reading in readings for m in reading.messages), key=lambda m: m.at_ms)
     for reading in readings:
         out.reject(reading.rejected, reading.file.name)
     paced = _paced(messages, pace)
-    for outgoing in _ticking(paced, out) if event_clock else paced:
+    for outgoing in _ticking(paced, out, now_ms) if event_clock else paced:
         out.send(outgoing)
         advance(1)
     if event_clock and messages:
-        out.control(end_of(messages))
+        out.control(end_of(one for one in messages if one.at_ms <= now_ms()))
     out.flush()
 
 
-def _ticking(messages: Iterable[Message], out: EventProducer) -> Iterator[Message]:
+def _ticking(messages: Iterable[Message], out: EventProducer, now_ms: Callable[[], int]) -> Iterator[Message]:
     last = None
     for outgoing in messages:
         minute = minute_of(outgoing.at_ms) if outgoing.tells_time else last
-        if minute is not None and minute != last:
+        if minute is not None and minute != last and outgoing.at_ms <= now_ms():
             out.control(Ticked(at=from_ms(minute * MINUTE_MS)))
             last = minute
         yield outgoing

@@ -74,7 +74,7 @@ def message(event: FloorEvent, content: str, ingest: int = 0) -> Message:
 
 
 def end_of(messages: Iterable[Message]) -> InputEnded:
-    """The end of an input under the event clock, at the time of its last event; of plans alone at `EARLIEST`."""
+    """The end of an input under the event clock, at the time of its last event; at `EARLIEST` where none tells time."""
     return InputEnded(at=from_ms(max((one.at_ms for one in messages if one.tells_time), default=to_ms(EARLIEST))))
 
 

@@ -13,6 +13,7 @@ import pytest
 from schemas.controls import InputEnded, Ticked
 from schemas.errors import InputError, Unavailable
 from schemas.events import EARLIEST, Event
+from schemas.times import to_ms
 from sources.core.own import JsonLinesParser
 from sources.core.parsed import Resolve
 from sources.readers.files import Pace, Reading, produce, read_file, rejected_lines, summary
@@ -42,16 +43,21 @@ def seconds(records: list[Any]) -> list[str]:
     return [f"{r.type} {round((r.at - START).total_seconds())}" for r in records]
 
 
+def now() -> int:
+    """A day after the files."""
+    return to_ms(START + timedelta(days=1))
+
+
 def test_events_are_sent_in_the_order_of_time(sender: Any, out: EventProducer, read: Read) -> None:
     """Whatever the order of the rows is."""
-    produce([read(70, 5, 61)], out, event_clock=False, pace=Pace())
+    produce([read(70, 5, 61)], out, event_clock=False, pace=Pace(), now_ms=now)
 
     assert seconds(sender.records()) == ["contact_offered 5", "contact_offered 61", "contact_offered 70"]
 
 
 def test_under_the_event_clock_each_minute_with_events_is_ticked(sender: Any, out: EventProducer, read: Read) -> None:
     """Before its first event, in every partition; the end of the input is said with the time of the last event."""
-    produce([read(5, 50, 190)], out, event_clock=True, pace=Pace())
+    produce([read(5, 50, 190)], out, event_clock=True, pace=Pace(), now_ms=now)
 
     for partition in range(4):
         controls = [r for r in sender.records(partition) if isinstance(r, Ticked | InputEnded)]
@@ -60,6 +66,20 @@ def test_under_the_event_clock_each_minute_with_events_is_ticked(sender: Any, ou
     assert (
         order == ["ticked"] * 4 + ["contact_offered"] * 2 + ["ticked"] * 4 + ["contact_offered"] + ["input_ended"] * 4
     )
+
+
+def test_what_lies_in_the_future_tells_no_time(
+    sender: Any, out: EventProducer, read: Read, offered: Callable[..., dict[str, Any]]
+) -> None:
+    """A mistyped year is one dead letter: the clock of the floor does not go there, from where none comes back."""
+    mistyped = json.dumps(offered(6, at="9999-12-31T23:59:59-23:59"))
+
+    produce([read(5, mistyped)], out, event_clock=True, pace=Pace(), now_ms=now)
+
+    for partition in range(4):
+        controls = [r for r in sender.records(partition) if isinstance(r, Ticked | InputEnded)]
+        assert seconds(controls) == ["ticked 0", "input_ended 5"]
+    assert len([r for r in sender.records() if r.type == "contact_offered"]) == 2
 
 
 def plan(day: int) -> str:
@@ -72,8 +92,8 @@ def plan(day: int) -> str:
 
 def test_a_plan_tells_no_time(sender: Any, out: EventProducer, read: Read) -> None:
     """It is told before its time: calls that are read after the roster of a month are no history."""
-    produce([read(5, plan(0), plan(7))], out, event_clock=True, pace=Pace())
-    produce([read(plan(8))], out, event_clock=True, pace=Pace())
+    produce([read(5, plan(0), plan(7))], out, event_clock=True, pace=Pace(), now_ms=now)
+    produce([read(plan(8))], out, event_clock=True, pace=Pace(), now_ms=now)
 
     controls = [r for r in sender.records(0) if isinstance(r, Ticked | InputEnded)]
     assert seconds(controls[:2]) == ["ticked 0", "input_ended 5"]
@@ -82,14 +102,14 @@ def test_a_plan_tells_no_time(sender: Any, out: EventProducer, read: Read) -> No
 
 def test_under_the_wall_clock_no_time_is_said(sender: Any, out: EventProducer, read: Read) -> None:
     """The broker's time counts there."""
-    produce([read(5, 190)], out, event_clock=False, pace=Pace())
+    produce([read(5, 190)], out, event_clock=False, pace=Pace(), now_ms=now)
 
     assert [isinstance(record, Event) for record in sender.records()] == [True, True]
 
 
 def test_several_files_are_one_input(sender: Any, out: EventProducer, read: Read) -> None:
     """Sorted together, with one end."""
-    produce([read(61, name="b.jsonl"), read(5, name="a.jsonl")], out, event_clock=True, pace=Pace())
+    produce([read(61, name="b.jsonl"), read(5, name="a.jsonl")], out, event_clock=True, pace=Pace(), now_ms=now)
 
     events = [r for r in sender.records(None) if isinstance(r, Event)]
     assert seconds(events) == ["contact_offered 5", "contact_offered 61"]
@@ -98,8 +118,8 @@ def test_several_files_are_one_input(sender: Any, out: EventProducer, read: Read
 
 def test_the_same_file_twice_sends_the_same_identities_and_hashes(sender: Any, out: EventProducer, read: Read) -> None:
     """So that the second time is a row of duplicates."""
-    produce([read(1, 2)], out, event_clock=False, pace=Pace())
-    produce([read(1, 2)], out, event_clock=False, pace=Pace())
+    produce([read(1, 2)], out, event_clock=False, pace=Pace(), now_ms=now)
+    produce([read(1, 2)], out, event_clock=False, pace=Pace(), now_ms=now)
 
     first, second = sender.sent[:2], sender.sent[2:]
     assert [(m.key, m.value, m.headers["content"]) for m in first] == [
@@ -110,7 +130,7 @@ def test_the_same_file_twice_sends_the_same_identities_and_hashes(sender: Any, o
 def test_a_bad_row_is_reported_and_kept(sender: Any, out: EventProducer, read: Read) -> None:
     """The line names file and line; the row is a dead letter; the rows beside it go in."""
     reading = read(1, "{nonsense", 2)
-    produce([reading], out, event_clock=False, pace=Pace())
+    produce([reading], out, event_clock=False, pace=Pace(), now_ms=now)
 
     (line,) = rejected_lines(reading)
     assert line.startswith("rejected 1 at calls.jsonl:2: event: expected JSON")
@@ -129,7 +149,7 @@ def test_pace_follows_the_time_of_the_events(out: EventProducer, read: Read) -> 
     """At speed 10 an event a minute later is sent 6 s later."""
     slept: list[float] = []
 
-    produce([read(0, 60, 90)], out, event_clock=False, pace=Pace(10.0, slept.append, lambda: sum(slept)))
+    produce([read(0, 60, 90)], out, event_clock=False, pace=Pace(10.0, slept.append, lambda: sum(slept)), now_ms=now)
 
     assert slept == pytest.approx([6.0, 3.0])
 
@@ -139,4 +159,4 @@ def test_without_acknowledgement_the_input_has_failed(sender: Any, out: EventPro
     sender.fails = True
 
     with pytest.raises(Unavailable):
-        produce([read(1)], out, event_clock=True, pace=Pace())
+        produce([read(1)], out, event_clock=True, pace=Pace(), now_ms=now)
