@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
+from schemas.errors import InputError
+
 COLUMNS = (
     "number", "file_hash", "file", "format", "source", "rows", "events", "rejected", "started_at", "finished_at",
     "state", "updated_at",
@@ -140,9 +142,12 @@ class Ingests:
 
 
 def hash_of(file: Path) -> str:
-    """sha256 of a file, hex."""
+    """sha256 of a file, hex; InputError where it cannot be read."""
     digest = sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     return digest.hexdigest()

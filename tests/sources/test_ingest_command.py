@@ -16,6 +16,7 @@ from floorpulse.cli import ingest
 from floorpulse.offsets import admin_client
 from floorpulse.settings import Settings
 from floorpulse.wiring import clickhouse_client
+from schemas.errors import InputError
 from schemas.events import ContactOffered, StateChanged, decode
 from schemas.registry import DEFAULT_SITE, Alias, Floor, Person, Site
 from schemas.topics import EVENTS
@@ -79,6 +80,12 @@ def test_a_file_goes_in_once(run: Run, floor: Settings, calls: Path) -> None:
     assert (first.exit_code, second.exit_code, third.exit_code) == (0, 0, 0)
     assert "nothing sent" in second.stderr
     assert runs(floor) == [(n, "calls.txt", 3, 6, 1, "finished") for n in (1, 2)]
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    """Its hash is asked for first: Asterisk's log is not for everybody to read."""
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        hash_of(tmp_path)
 
 
 def test_a_run_that_was_broken_off_goes_on_under_its_number(run: Run, floor: Settings, calls: Path) -> None:
