@@ -166,7 +166,7 @@ def _read(
 ) -> list[Reading]:
     from sources.core.raised import RaisedParser
     from sources.readers.files import read_file
-    from sources.readers.formats import new_parser
+    from sources.readers.formats import new_parsers
 
     if not files:
         return []
@@ -174,10 +174,10 @@ def _read(
     task = progress.add_task("reading", total=sum(file.stat().st_size for file in files))
     again = ingests.revisions_again()
     readings = []
-    for file, file_hash in files.items():
+    for file, parser in new_parsers(form, resolve, list(files)):
         advance = _every(lambda n: progress.advance(task, n), 256 * 1024)
-        parser = RaisedParser(new_parser(form, resolve), again)
-        readings.append(read_file(file, file_hash, parser, numbers[file], advance, settings.letter_limit()))
+        raised = RaisedParser(parser, again)
+        readings.append(read_file(file, files[file], raised, numbers[file], advance, settings.letter_limit()))
     progress.update(task, completed=sum(file.stat().st_size for file in files))
     return readings
 

@@ -52,16 +52,27 @@ class QueueLogParser:
         self._source = source
         self._wrap_s = wrap_s
         self.memory = Memory()
+        self.next_from: int | None = None
+        """Second at which the next file of the same log begins; None: there is none, or it is not known."""
 
     def parse(self, lines: Iterable[bytes]) -> Iterator[Parsed]:
-        """What each line of a finished file holds. InputError where its first line is of another format."""
+        """
+        What each line of a finished file holds. InputError where its first line is of another format.
+
+        It goes on from the file that was parsed before where it begins after that, within `LONGEST_GAP_S`.
+        """
         number = 0
         for number, raw in enumerate(lines, start=1):
             if number == 1:
-                check_first(raw)
+                self._go_on(check_first(raw).second)
             yield from self.feed(number, raw)
-        last = max(self.memory.wrapping.values(), default=0)
-        yield from self.pass_time(last, number)
+        if self.next_from is None or not self.memory.goes_on(self.next_from):
+            last = max(self.memory.wrapping.values(), default=0)
+            yield from self.pass_time(last, number)
+
+    def _go_on(self, second: int) -> None:
+        if not self.memory.goes_on(second):
+            self.memory = Memory()
 
     def feed(self, number: int, raw: bytes) -> list[Parsed]:
         """What the next line holds, after what came true before it."""

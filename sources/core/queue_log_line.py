@@ -58,10 +58,10 @@ def split_line(raw: bytes) -> Line:
     return Line(int(second), call, queue, agent, verb, () if data == [""] else tuple(data))
 
 
-def check_first(raw: bytes) -> None:
-    """InputError where the first line of a file is of another format."""
+def check_first(raw: bytes) -> Line:
+    """The first line of a file; InputError where it is of another format."""
     try:
-        split_line(raw)
+        return split_line(raw)
     except FieldFault:
         found = shown(raw.decode("utf-8", "replace").rstrip())
         raise InputError(f"line 1: expected a queue_log line, {_FORM}; found {found}") from None

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+LONGEST_GAP_S = 12 * 3600
+"""Between two files of one log; after a longer gap nobody knows what is still open."""
 LONGEST_TALK_S = 12 * 3600
 """A call that is older has ended, and the log did not say so."""
 
@@ -59,3 +61,7 @@ class Memory(BaseModel):
     """agent -> second of the state last said, and the ids of all that were said in it."""
     second: int = 0
     """That of the last line; 0 before the first."""
+
+    def goes_on(self, second: int) -> bool:
+        """Whether a file that begins then follows on the last line."""
+        return 0 <= second - self.second < LONGEST_GAP_S
