@@ -17,6 +17,8 @@ LARGEST_LETTER = 512 * 1024
 """Bytes; a larger event could not be kept as a dead letter either, so its whole request is refused."""
 ORIGIN = "gateway"
 _LONGEST_ID = 200
+_HALF = b"\\ud"
+"""How JSON writes half of a character beyond U+FFFF."""
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class Batch:
 def read_batch(body: bytes, resolve: Resolve) -> Batch:
     """One event object or a list of up to `LARGEST_BATCH`; each is judged alone."""
     try:
-        content: Any = from_json(body)
+        content = _content(body)
     except ValueError as error:
         return _refused(body, FieldFault("body", f"JSON ({error})", body[:80].decode("utf-8", "replace")))
     if isinstance(content, dict):
@@ -51,6 +53,23 @@ def read_batch(body: bytes, resolve: Resolve) -> Batch:
     if len(content) > LARGEST_BATCH:
         return _refused(body, FieldFault("body", f"at most {LARGEST_BATCH} events", f"{len(content)} events"))
     return _judged(content, Batch(is_list=True), resolve)
+
+
+def _content(body: bytes) -> Any:
+    """
+    What a body holds; ValueError where it is no JSON.
+
+    Half a character, as of a text that was cut, is JSON and no text: it costs the event that has it, not those beside.
+    """
+    try:
+        return from_json(body)
+    except ValueError as error:
+        if _HALF not in body.lower():
+            raise
+        try:
+            return json.loads(body.decode())
+        except (ValueError, RecursionError):
+            raise error from None
 
 
 def _refused(body: bytes, fault: FieldFault) -> Batch:

@@ -61,6 +61,21 @@ def test_one_bad_event_of_a_thousand_is_named_and_kept(client: TestClient, sende
     assert [m.headers["origin"] for m in sender.letters()] == [b"gateway:42"]
 
 
+@pytest.mark.parametrize("half", ["\ud83d", "cut \ude00 off"])
+def test_half_a_character_costs_its_own_event_alone(
+    client: TestClient, sender: Any, offered: Offered, half: str
+) -> None:
+    """A program that cuts a text at a length leaves half an emoji: that is JSON, and no text."""
+    body = json.dumps([offered(1), offered(2, customer=half), offered(3, customer="\U0001f600")])
+
+    answer = client.post("/v1/events", content=body)
+
+    assert answer.status_code == 202
+    assert (answer.json()["accepted"], [one["index"] for one in answer.json()["rejected"]]) == (2, [1])
+    assert [json.loads(letter.value)["customer"] for letter in sender.letters()] == [half]
+    assert sender.records()[-1].customer == "\U0001f600"
+
+
 def test_nothing_usable_is_a_problem_document(client: TestClient, sender: Any, offered: Offered) -> None:
     """422 names index and field; nothing is sent."""
     answer = client.post("/v1/events", json=[offered(queue=7), {}])
