@@ -63,6 +63,8 @@ class CsvParser:
                 )
 
     def _row(self, row: CsvRow, cells: dict[str, str]) -> list[Parsed]:
+        if not any(cell.strip() for cell in cells.values()):
+            return [Skipped(row.line, "empty row")]
         wanted = [part for part in self._mapping.events if all(cells[c].strip() in v for c, v in part.when.items())]
         if not wanted:
             return [Skipped(row.line, "no event of the mapping")]

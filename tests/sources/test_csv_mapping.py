@@ -77,6 +77,16 @@ def test_blanks_around_a_value_change_nothing(parse: Parse) -> None:
     assert [event.type for event in accepted(padded)] == ["quality_scored", "task_timed"]
 
 
+def test_an_empty_row_is_left_out(parse: Parse) -> None:
+    """A spreadsheet writes its empty rows with all their delimiters: refused, a hundred of them would stop the file."""
+    mapping = MAPPING.replace("    when: {Status: [final]}\n", "")
+
+    parsed = parse(*[" ; ;;;;;"] * 150, mapping=mapping)
+
+    assert [p.reason for p in parsed if isinstance(p, Skipped)] == ["empty row"] * 150
+    assert len(parsed) == 150
+
+
 def test_a_row_that_no_event_asks_for_is_left_out(parse: Parse) -> None:
     """`when` names the values of a column."""
     only_scores = MAPPING[: MAPPING.index("  - type: task_timed")]
