@@ -7,7 +7,8 @@ Order, the first found wins: environment (`FLOORPULSE_...`), the file `floorpuls
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,8 @@ from sinks.retention import Retention
 SETTINGS_FILE = Path("floorpulse.yaml")
 DATA_FOLDER = Path(".floorpulse")
 _ENV_PREFIX = "FLOORPULSE_"
+_NO_SETTINGS = frozenset({"crash_at", "fault_seed", "compiled"})
+"""Variables of tests and builds that begin like settings."""
 RUN_FILE = "run.json"
 TOKEN_FILE = "store.token"
 SHORTEST_MONTH_DAYS = 28
@@ -72,19 +75,19 @@ class Settings(BaseSettings):
     dead_letters_percent: float = Field(
         5.0, gt=0, le=100, description="More of the last 1,000 records stop their source; 100: no limit."
     )
-    web_host: str = Field("127.0.0.1", description="Address the web listens on.")
+    web_host: str = Field("127.0.0.1", min_length=1, description="Address the web listens on.")
     web_port: int = Field(
         8321, ge=0, le=65535, description="Port of the web; with `up` a free one, where none is set and it is taken."
     )
     host_names: str = Field(
         "", description="Names with a dot that browsers reach web and gateway under, separated by commas."
     )
-    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    gateway_host: str = Field("127.0.0.1", min_length=1, description="Address the gateway listens on.")
     gateway_port: int = Field(8322, ge=0, le=65535, description="Port of the gateway.")
     gateway_events_per_s: float = Field(5_000, gt=0, description="Events a second that the gateway takes of one key.")
     gateway_burst: int = Field(50_000, ge=1_000, description="Events that one key may send at once after a pause.")
     gateway_in_flight: int = Field(64, ge=1, description="Requests that the gateway works on at the same time.")
-    metrics_host: str = Field("127.0.0.1", description="Address of /metrics of worker and delivery.")
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="Address of /metrics of worker and delivery.")
     metrics_port: int = Field(8323, ge=0, le=65535, description="Port of the worker's /metrics.")
     delivery_metrics_port: int = Field(8324, ge=0, le=65535, description="Port of delivery's /metrics.")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="console for people, else JSON.")
@@ -216,7 +219,7 @@ def load_settings(data: Path | None = None, *, file: Path = SETTINGS_FILE, **giv
             str(folder / RUN_FILE): values,
             f"{file}:{lines.get(key, 1)}": in_file,
             "command line": given,
-            f"environment, {_ENV_PREFIX}{key.upper()}": in_environment,
+            f"environment, {_variable(key)}": in_environment,
         }
         place = [str(file), *(place for place, keys in places.items() if key in keys)][-1]
         raise ConfigError(f"{place}: {key}: {_expected(key, first)}") from None
@@ -234,14 +237,29 @@ def data_folder(data: Path | None = None, *, file: Path = SETTINGS_FILE) -> Path
 
 
 def _environment() -> dict[str, Any]:
+    """The settings of the environment. ConfigError: a variable that begins like one is none."""
+    ours = [name for name in os.environ if name.upper().startswith(_ENV_PREFIX)]  # noqa: TID251  nobody else reads it
+    keys = {name[len(_ENV_PREFIX) :].lower(): name for name in ours}
+    unknown = sorted(keys.keys() - Settings.model_fields.keys() - _NO_SETTINGS)
+    if unknown:
+        raise ConfigError(f"environment, {keys[unknown[0]]}: unknown setting{_meant(unknown[0], _variable)}")
     return EnvSettingsSource(Settings)()
+
+
+def _variable(key: str) -> str:
+    return f"{_ENV_PREFIX}{key.upper()}"
 
 
 def _expected(key: str, fault: Mapping[str, Any]) -> str:
     if fault["type"] != "extra_forbidden":
         return str(fault["msg"]).removeprefix("Value error, ")
+    return f"unknown key{_meant(key)}"
+
+
+def _meant(key: str, spelt: Callable[[str], str] = str) -> str:
+    """The setting that may be meant by a key that is none, as a question; empty where none is close."""
     close = get_close_matches(key, Settings.model_fields, 1)
-    return f"unknown key{f': did you mean {close[0]}?' if close else ''}"
+    return f": did you mean {spelt(close[0])}?" if close else ""
 
 
 def _file_values(file: Path) -> tuple[dict[str, Any], dict[str, int]]:

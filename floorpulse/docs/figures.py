@@ -125,7 +125,8 @@ def settings_page() -> str:
         "Settings",
         "Each is a key of the file `floorpulse.yaml` in the working folder and an environment variable. The first "
         "found wins: environment, file, what `floorpulse up` wrote into `DIR/run.json`, default. "
-        "An unknown key is an error. `--data`, where it names another folder than the default, comes before all.",
+        "An unknown key is an error, and so is an unknown variable that begins with `FLOORPULSE_`. "
+        "`--data`, where it names another folder than the default, comes before all.",
         [table(("key", "environment", "default", "type", "meaning"), rows)],
     )
 

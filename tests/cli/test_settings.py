@@ -76,6 +76,41 @@ def test_a_variable_is_named_where_it_is_the_variable_that_is_wrong(monkeypatch:
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("FLOORPULSE_TIMZONE", r"FLOORPULSE_TIMZONE: unknown setting: did you mean FLOORPULSE_TIMEZONE\?"),
+        ("floorpulse_q", "floorpulse_q: unknown setting"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_as_a_misspelt_key_is(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    """A floor in the wrong zone, or without its password, is found by nobody until its figures are read."""
+    monkeypatch.setenv(name, "Asia/Manila")
+
+    for read in (load_settings, data_folder):
+        with pytest.raises(ConfigError, match=f"^environment, {said}$"):
+            read()
+
+
+def test_variables_of_tests_and_builds_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin like settings, and stand in the environment of a command that reads these."""
+    for name in ("FLOORPULSE_CRASH_AT", "FLOORPULSE_FAULT_SEED", "FLOORPULSE_COMPILED"):
+        monkeypatch.setenv(name, "3")
+
+    assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize("key", ["web_host", "gateway_host", "metrics_host"])
+def test_an_empty_address_does_not_listen_everywhere(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """An unset variable of a shell or a compose file would open the floor to whoever reaches the machine."""
+    monkeypatch.setenv(f"FLOORPULSE_{key.upper()}", "")
+
+    with pytest.raises(ConfigError, match=f"^environment, FLOORPULSE_{key.upper()}: {key}: String should have at"):
+        load_settings()
+
+
 @pytest.mark.parametrize("url", ["user:geheim@store:8123", "http://user:geheim@store:8123", "http//user:geheim@store"])
 def test_a_password_in_an_address_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """It was left out without a word before, or stood in the error."""
