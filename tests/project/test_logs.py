@@ -42,3 +42,25 @@ for for_command in (True, False):
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
 
     assert [json.loads(line)["event"] for line in ended.stderr.splitlines()] == ["tried False"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_a_library_raised_is_told_as_text(form: str) -> None:
+    """The line says where it happened, and not what the variables held: they may be people."""
+    code = """
+import logging, sys
+from floorpulse.logs import set_up_logs
+set_up_logs(sys.argv[1])
+person = "Ada Agent"
+try:
+    raise ValueError("torn")
+except ValueError:
+    logging.getLogger("faust").exception("crashed")
+"""
+
+    ended = subprocess.run([sys.executable, "-c", code, form], capture_output=True, text=True, timeout=30, check=True)
+
+    told = json.loads(ended.stderr)["exception"] if form == "json" else ended.stderr
+    assert "Traceback" in told
+    assert "ValueError: torn" in told
+    assert "Ada Agent" not in told
