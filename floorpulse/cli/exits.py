@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ _SILENT = {
     ("kafka", "KafkaTimeoutError"): "Kafka does not answer in time: is the floor up?",
 }
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -33,14 +36,16 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         with one_line_errors():
-            return command(*args, **kwargs)
+            result = command(*args, **kwargs)
+            sys.stdout.flush()  # what finds no room is to be told here, and not by an interpreter that ends
+            return result
 
     return run
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Bad input, unusable settings, refusals and silence: exit 2; StopWorker: 70; Ctrl-C: 130."""
+    """Bad input, unusable settings, refusals, silence and a full disk: exit 2; StopWorker: 70; Ctrl-C: 130."""
     try:
         yield
     except StopWorker as error:
@@ -49,6 +54,10 @@ def one_line_errors() -> Iterator[None]:
         raise _exit(str(error), BAD_INPUT) from None
     except KeyboardInterrupt:
         raise _exit("interrupted", INTERRUPTED) from None
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise _exit(f"{error.filename or 'output'}: cannot be written: {error.strerror}", BAD_INPUT) from None
     except Exception as error:
         silence = _SILENT.get((type(error).__module__.partition(".")[0], type(error).__name__))
         if silence is None:

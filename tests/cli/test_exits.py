@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,26 @@ def test_bugs_keep_their_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         command()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux")
+@pytest.mark.parametrize("letters", [1, 100_000])
+def test_output_that_finds_no_room_is_one_line(
+    letters: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk is no bug: neither in the middle of the rows, nor with the few that wait until the end."""
+
+    @guarded
+    def command() -> None:
+        sys.stdout.write("x" * letters)
+
+    with suppress(OSError), open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(typer.Exit) as ended:
+            command()
+
+    assert ended.value.exit_code == 2
+    assert capsys.readouterr().err == "output: cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("arguments", [["cases", "show", "\udcff"], ["alerts", "list", "--agent", "x\udcffy"]])
