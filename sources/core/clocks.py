@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 TOLERATED_S = 2
 """A negative gap of up to this comes from two clocks; a longer one is a fault of the row."""
+START_IN_TIME = f"a time at most {TOLERATED_S} s after that of the end"
+"""What is expected of the start of a contact."""
 
 
 def clamped(gap_s: float) -> float:
     """By how many seconds a gap is lifted to 0: 0.0 where it is not negative, or beyond what two clocks explain."""
     return -gap_s if -TOLERATED_S <= gap_s < 0 else 0.0
+
+
+def starts_late(started: datetime, ended: datetime) -> bool:
+    """Whether a start lies behind the end by more than two clocks explain; both aware."""
+    return (started.astimezone(UTC) - ended.astimezone(UTC)).total_seconds() > TOLERATED_S
 
 
 def clamp_durations(values: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.errors import InputError
 from schemas.events import Event, FloorEvent
 from schemas.times import to_ms
-from sources.core.clocks import TOLERATED_S, clamp_durations
+from sources.core.clocks import START_IN_TIME, clamp_durations, starts_late
 from sources.core.csv_rows import CsvRow, CsvRows
 from sources.core.mapping import MODELS, EventMapping, Mapping
 from sources.core.own import fault_of
@@ -154,16 +154,13 @@ def _in_order(part: EventMapping, values: dict[str, Any]) -> dict[str, Any]:
     if _starts_late(values):
         values = values | {"at": values["at"].replace(fold=1)}
     if _starts_late(values):
-        expected = f"a time at most {TOLERATED_S} s after that of the end"
-        raise FieldFault(part.fields["started_at"], expected, values["started_at"].isoformat())
+        raise FieldFault(part.fields["started_at"], START_IN_TIME, values["started_at"].isoformat())
     return {name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def _starts_late(values: dict[str, Any]) -> bool:
     started, ended = values.get("started_at"), values.get("at")
-    if not isinstance(started, datetime) or not isinstance(ended, datetime):
-        return False
-    return (started.astimezone(UTC) - ended.astimezone(UTC)).total_seconds() > TOLERATED_S
+    return isinstance(started, datetime) and isinstance(ended, datetime) and starts_late(started, ended)
 
 
 def _check_identities(events: list[FloorEvent], parts: list[EventMapping]) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
-from schemas.events import EVENT_ADAPTER, EVENT_TYPES, MAX_EVENT_BYTES, FloorEvent
+from schemas.events import EVENT_ADAPTER, EVENT_TYPES, MAX_EVENT_BYTES, ContactHandled, FloorEvent
 from schemas.times import to_ms
+from sources.core.clocks import START_IN_TIME, starts_late
 from sources.core.parsed import Accepted, FieldFault, Parsed, Resolve, content_hash, rejected
 
 _EVENT_TYPE = "an event type such as contact_offered"
@@ -40,9 +41,17 @@ def read_event(text: bytes) -> FloorEvent:
     if len(text) > MAX_EVENT_BYTES:
         raise FieldFault("event", f"at most {MAX_EVENT_BYTES} bytes", f"{len(text)} bytes")
     try:
-        return EVENT_ADAPTER.validate_json(text)
+        event = EVENT_ADAPTER.validate_json(text)
     except ValidationError as error:
         raise fault_of(error) from None
+    _check_start(event)
+    return event
+
+
+def _check_start(event: FloorEvent) -> None:
+    """FieldFault where a contact starts after its end; one that was taken before can still be taken back as it is."""
+    if isinstance(event, ContactHandled) and not event.void and starts_late(event.started_at, event.at):
+        raise FieldFault("started_at", START_IN_TIME, event.started_at.isoformat())
 
 
 def own_hash(event: FloorEvent) -> str:

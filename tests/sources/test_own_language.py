@@ -60,6 +60,28 @@ def test_a_bad_event_names_its_field(offered: Offered, changes: dict[str, Any], 
     assert str(caught.value) == text
 
 
+HANDLED = {"type": "contact_handled", "talk_s": 300, "at": "2026-03-02T09:05:00Z"}
+
+
+def test_a_contact_that_starts_after_its_end_is_refused(offered: Offered) -> None:
+    """It would count with a handle time in which nobody had anything in hand."""
+    body = offered(1) | HANDLED | {"started_at": "2026-03-02T10:05:02.5+01:00"}
+
+    with pytest.raises(FieldFault) as caught:
+        read_event(json.dumps(body).encode())
+
+    expected = "started_at: expected a time at most 2 s after that of the end, found '2026-03-02T10:05:02.500000+01:00'"
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    "more", [{"started_at": "2026-03-02T09:05:02Z"}, {"started_at": "2027-01-01T00:00:00Z", "void": True}]
+)
+def test_two_clocks_and_taking_back_are_no_fault(offered: Offered, more: dict[str, Any]) -> None:
+    """A fact of before this rule goes away by the same words with which it came."""
+    assert read_event(json.dumps(offered(1) | HANDLED | more).encode())
+
+
 def test_the_content_hash_does_not_depend_on_the_order_of_keys(offered: Offered) -> None:
     """The same fact written another way is a duplicate, not a conflict."""
     event = offered(1, priority=2)
