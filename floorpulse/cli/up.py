@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,9 +60,9 @@ def up(
     choice = Choice(data_folder(data), clock.value if clock else None, timezone)
     libs = fetched_jars()
     if detach:
-        typer.echo(board_address(start_in_background(choice)))
+        typer.echo(start_in_background(choice).board())
         return
-    run_floor(choice, libs, _prepare, _announce)
+    run_floor(choice, libs, _prepare, partial(_announce, choice.data))
 
 
 def down(data: Data = Path(".floorpulse")) -> None:
@@ -118,20 +119,17 @@ def _keep_classes(libs: Path) -> None:
         typer.echo(f"later starts are not faster: {error}", err=True)
 
 
-def board_address(floor: RunFile) -> str:
-    """Where a browser finds the floor board."""
-    return f"http://127.0.0.1:{floor.settings['web_port']}/"
-
-
 def _prepare(settings: Settings) -> None:
     from floorpulse.prepare import prepare
 
     prepare(settings)
 
 
-def _announce(part: PartStatus) -> None:
-    if part.name == "web" and part.state == "ready":
-        typer.echo(f"the floor board: http://127.0.0.1:{part.ports['http']}/")
+def _announce(data: Path, part: PartStatus) -> None:
+    from floorpulse.embedded.run_file import read_run_file
+
+    if part.name == "web" and (floor := read_run_file(data)):
+        typer.echo(f"the floor board: {floor.board()}")
     where = " ".join(f"{name} {port}" for name, port in part.ports.items())
     typer.echo(f"{part.name:9} {part.state.value:10} {where}".rstrip(), err=True)
 
@@ -164,7 +162,7 @@ def _as_json(floor: RunFile, standing: Standing) -> dict[str, object]:
     newest = standing.newest_at
     return {
         "supervisor": floor.supervisor,
-        "board": board_address(floor),
+        "board": floor.board(),
         "parts": [part.model_dump(mode="json") for part in floor.parts],
         "lag": standing.lag,
         "newest_event_at": newest.isoformat(timespec="milliseconds") if newest else None,
@@ -191,6 +189,6 @@ def _print_table(floor: RunFile, standing: Standing) -> None:
     age = _age_s(standing)
     console = Console()
     console.print(table)
-    console.print(f"board      {board_address(floor)}", highlight=False)
+    console.print(f"board      {floor.board()}", highlight=False)
     console.print(f"lag        {'-' if standing.lag is None else standing.lag} events", highlight=False)
     console.print(f"freshness  {'-' if age is None else f'{age} s'}", highlight=False)

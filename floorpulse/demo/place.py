@@ -86,5 +86,5 @@ def _empty(folder: Path) -> Path:
 def _refusal(folder: Path) -> str:
     """What is said when a demo runs already."""
     floor = read_run_file(folder)
-    where = f", its board is at http://127.0.0.1:{floor.settings['web_port']}/" if floor else ""
+    where = f", its board is at {floor.board()}" if floor else ""
     return f"a demo already runs here{where}: end it with Ctrl-C, or give this one a folder with --data"

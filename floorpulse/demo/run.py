@@ -16,6 +16,7 @@ from floorpulse.demo.summary import Comparison, Summary, sort_planted
 from floorpulse.demo.watch import AlertTail, floor_now, read_figures
 from floorpulse.drain import drain
 from floorpulse.embedded.floor import Choice
+from floorpulse.embedded.ports import page_address
 from floorpulse.embedded.run_file import PartState, RunFile
 from floorpulse.publish import publish_registry
 from floorpulse.settings import Settings, load_settings, zone
@@ -95,7 +96,7 @@ class Demo:
 
     def go_on(self) -> None:
         """Real time: what happens now, sent each 5 s, until somebody interrupts."""
-        board = f"http://127.0.0.1:{self._settings.web_port}/"
+        board = page_address(self._settings.web_host, self._settings.web_port)
         with self._screen.phase("live", "live"):
             while True:
                 self.sent += self._feed.up_to(now_ms())
@@ -171,6 +172,6 @@ def _starting(screen: Screen) -> Starting:
         screen.show(f"{len(ready)} of {len(floor.parts)} parts ready", len(ready), len(floor.parts) or None)
         if "web" in ready and not said:
             said = True
-            screen.say(f"board      http://127.0.0.1:{floor.settings['web_port']}/")
+            screen.say(f"board      {floor.board()}")
 
     return tell

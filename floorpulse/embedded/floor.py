@@ -147,6 +147,7 @@ def _shared_settings(wanted: Settings, broker: kafka.Broker, ports: PortClaims) 
         "clickhouse_database": wanted.clickhouse_database,
         "clock": wanted.clock,
         "timezone": wanted.timezone,
+        "web_host": wanted.web_host,
     }
 
 
@@ -155,8 +156,8 @@ def _claimed(wanted: Settings, ports: PortClaims) -> dict[str, int]:
     return {
         "web_port": ports.claim(wanted.web_port, wanted.web_host),
         "gateway_port": ports.claim(wanted.gateway_port, wanted.gateway_host),
-        "metrics_port": ports.claim(wanted.metrics_port),
-        "delivery_metrics_port": ports.claim(wanted.delivery_metrics_port),
+        "metrics_port": ports.claim(wanted.metrics_port, wanted.metrics_host),
+        "delivery_metrics_port": ports.claim(wanted.delivery_metrics_port, wanted.metrics_host),
     }
 
 

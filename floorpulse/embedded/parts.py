@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from floorpulse.embedded import kafka
+from floorpulse.embedded.ports import LOOPBACK, reached_at
 from floorpulse.settings import Settings
 
 Ready = Callable[[], bool]
@@ -55,35 +56,34 @@ def base_parts(settings: Settings, broker: kafka.Broker, libs: Path) -> list[Par
 
 def product_parts(settings: Settings) -> list[Part]:
     """The parts of floorpulse itself, in the order of their start; they stop in reverse."""
+    data, metrics_host = settings.data, settings.metrics_host
     return [
-        _command("worker", settings, {"metrics": settings.metrics_port}, stop_s=20.0),
-        _command("delivery", settings, {"metrics": settings.delivery_metrics_port}),
-        _command("gateway", settings, {"http": settings.gateway_port}),
-        _command("web", settings, {"http": settings.web_port}),
+        _command("worker", data, metrics_host, {"metrics": settings.metrics_port}, stop_s=20.0),
+        _command("delivery", data, metrics_host, {"metrics": settings.delivery_metrics_port}),
+        _command("gateway", data, settings.gateway_host, {"http": settings.gateway_port}),
+        _command("web", data, settings.web_host, {"http": settings.web_port}),
     ]
 
 
-def _command(name: str, settings: Settings, ports: dict[str, int], stop_s: float = 10.0) -> Part:
-    """A part with a port says itself when it is ready; one without counts as ready when it has lived 2 s."""
-    run = (sys.executable, "-u", "-m", "floorpulse.cli.main", name, "--data", str(settings.data))
-    port = next(iter(ports.values()), None)
-    if port is None:
-        return Part(name, run, lambda: True, stop_s=stop_s, settle_s=2.0)
-    return Part(name, run, lambda: answers_http(port, "/readyz"), ports, stop_s)
+def _command(name: str, data: Path, host: str, ports: dict[str, int], stop_s: float = 10.0) -> Part:
+    """A part that says itself when it is ready, on its one port."""
+    run = (sys.executable, "-u", "-m", "floorpulse.cli.main", name, "--data", str(data))
+    (port,) = ports.values()
+    return Part(name, run, lambda: answers_http(port, "/readyz", reached_at(host)), ports, stop_s)
 
 
 def listens(port: int) -> bool:
     """Whether something accepts connections on the loopback port."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.create_connection((LOOPBACK, port), timeout=1):
             return True
     except OSError:
         return False
 
 
-def answers_http(port: int, path: str) -> bool:
-    """Whether the loopback port answers a GET with anything but a server's error."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def answers_http(port: int, path: str, host: str = LOOPBACK) -> bool:
+    """Whether the port answers a GET with anything but a server's error."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", path)
         return connection.getresponse().status < 500

@@ -13,6 +13,7 @@ from platformdirs import user_cache_path
 
 from schemas.errors import ConfigError
 
+LOOPBACK = "127.0.0.1"
 STEP = 10
 TRIES = 100
 
@@ -39,7 +40,7 @@ class PortClaims:
         for handle in self._held:
             handle.close()
 
-    def claim(self, usual: int, host: str = "127.0.0.1") -> int:
+    def claim(self, usual: int, host: str = LOOPBACK) -> int:
         """The usual port, or the first free one in steps of 10 above it; ConfigError when there is none."""
         for port in range(usual or 20_000, 65_536, STEP)[:TRIES]:
             if self._claimed(port, host):
@@ -60,7 +61,18 @@ class PortClaims:
         return True
 
 
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
+def reached_at(host: str) -> str:
+    """Under which address this machine reaches what listens on one: its own where that is every address."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)
+
+
+def page_address(host: str, port: int) -> str:
+    """Under which address a browser of this machine opens what listens there."""
+    reached = reached_at(host)
+    return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/"
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
     """Whether one could listen on the port now. ConfigError: the host is no address of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

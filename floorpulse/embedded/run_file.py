@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from floorpulse.embedded.ports import LOOPBACK, page_address
 from floorpulse.settings import RUN_FILE
 from schemas.errors import ConfigError
 
@@ -44,6 +45,11 @@ class RunFile(BaseModel):
     def is_ready(self) -> bool:
         """Whether every part is ready."""
         return bool(self.parts) and all(part.state is PartState.READY for part in self.parts)
+
+    def board(self) -> str:
+        """Where a browser of this machine finds the floor board."""
+        host = self.settings.get("web_host", LOOPBACK)  # a floor that an older version started does not say
+        return page_address(str(host), int(str(self.settings["web_port"])))
 
     def write(self, data: Path) -> None:
         """Replace the file in one step: a reader sees the old or the new one, never half of it."""
