@@ -139,14 +139,18 @@ def _laid_out(
 
 
 def _shared_settings(wanted: Settings, broker: kafka.Broker, ports: PortClaims) -> dict[str, str | int]:
-    """What the children read out of the run file, apart from ports of their own."""
-    return {
+    """
+    What the children read out of the run file, apart from ports of their own.
+
+    A time zone only where somebody set one: else the default would be asked for on a floor that has another.
+    """
+    zone: dict[str, str | int] = {"timezone": wanted.timezone} if "timezone" in wanted.model_fields_set else {}
+    return zone | {
         "kafka_bootstrap": broker.bootstrap,
         "clickhouse_url": f"http://127.0.0.1:{ports.claim(USUAL_STORE_PORT)}",
         "clickhouse_user": "default",
         "clickhouse_database": wanted.clickhouse_database,
         "clock": wanted.clock,
-        "timezone": wanted.timezone,
         "web_host": wanted.web_host,
     }
 

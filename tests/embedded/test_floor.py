@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from floorpulse.embedded import floor, gate
+from floorpulse.embedded import floor, gate, kafka
 from floorpulse.embedded.floor import (
     LOCK_FILE,
     Choice,
@@ -21,7 +21,7 @@ from floorpulse.embedded.floor import (
 )
 from floorpulse.embedded.ports import PortClaims
 from floorpulse.embedded.run_file import RunFile, read_run_file
-from floorpulse.settings import RUN_FILE, Settings
+from floorpulse.settings import RUN_FILE, Settings, load_settings
 from schemas.errors import ConfigError, InputError
 
 
@@ -50,6 +50,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="file/data: the data folder is not writable"):
         start(tmp_path / "file" / "data")
+
+
+def test_a_zone_that_nobody_sets_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A floor that is started again without `--timezone` keeps its own, and is not warned that UTC is not taken."""
+    asked: list[bool] = []
+
+    def laid_out(_broker: object) -> None:
+        asked.append("timezone" in load_settings(tmp_path).model_fields_set)
+        raise ConfigError("far enough")
+
+    monkeypatch.setattr(kafka, "write_files", laid_out)
+    for timezone in (None, "Asia/Manila"):
+        with pytest.raises(ConfigError, match="far enough"):
+            run_floor(Choice(tmp_path, timezone=timezone), tmp_path, unreachable, lambda part: None)
+
+    assert asked == [False, True]
 
 
 def test_a_full_disk_is_refused_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
