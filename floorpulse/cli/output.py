@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -33,16 +33,23 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str] = ()) -> None:
-    """A table on stdout, wide enough for its rows where stdout is no terminal; `right` are columns of numbers."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str] = (), whole: Iterable[str] = ()
+) -> None:
+    """
+    A table on stdout, wide enough for its rows where stdout is no terminal; no text is cut, and none is markup.
+
+    `right` are columns of numbers, `whole` those that a narrow terminal does not break either.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table()
-    numbers = set(right)
+    numbers, unbroken = set(right), set(whole)
     for column in columns:
-        table.add_column(Text(column), justify="right" if column in numbers else "left")
+        side: Literal["right", "left"] = "right" if column in numbers else "left"
+        table.add_column(Text(column), justify=side, no_wrap=column in unbroken, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     console = Console()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import NO_DATA, Data, print_json, progress_bar
+from floorpulse.cli.output import NO_DATA, Data, print_json, print_table, progress_bar
 from schemas.times import utc_minute
 
 if TYPE_CHECKING:
@@ -96,14 +96,8 @@ def _repair(settings: Settings, client: Client, differences: list[Difference]) -
 
 
 def _print(differences: list[Difference], form: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     columns = ("what", "where", "expected", "found")
     if form == "json":
         print_json([{column: getattr(difference, column) for column in columns} for difference in differences])
     elif differences:
-        table = Table(*columns)
-        for difference in differences:
-            table.add_row(*(getattr(difference, column) for column in columns))
-        Console().print(table)
+        print_table(columns, ([getattr(difference, column) for column in columns] for difference in differences))

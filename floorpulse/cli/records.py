@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.output import Viewer
+from floorpulse.cli.output import Viewer, print_table
 from schemas.errors import InputError, Refused
 
 if TYPE_CHECKING:
@@ -272,18 +272,10 @@ def _send(data: Path, fields: dict[str, Any]) -> None:
 
 
 def _print_rows(rows: Sequence[CaseRow | AlertRow], output: ListFormat, columns: tuple[str, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     if output is ListFormat.JSON:
         typer.echo(json.dumps([asdict(row) for row in rows], default=_text, indent=2))
         return
-    table = Table()
-    for column in columns:
-        table.add_column(column, no_wrap=column == "id", overflow="fold")
-    for row in rows:
-        table.add_row(*(_text(getattr(row, column)) for column in columns))
-    Console().print(table)
+    print_table(columns, ([_text(getattr(row, column)) for column in columns] for row in rows), whole=("id",))
 
 
 def _print_case(found: CaseFile) -> None:

@@ -44,6 +44,20 @@ def test_every_state_can_be_asked_for(names: type[StrEnum], states: set[str]) ->
     assert set(names) == states
 
 
+def test_a_row_of_a_list_is_one_line_whatever_it_tells_of(
+    run_on_schema: Callable[..., Any], own_schema: Settings
+) -> None:
+    """So that it can be searched in a pipe; an id that looks like markup is neither swallowed nor the end of it all."""
+    row = ("alert-2", 1, "firing", "agent:[/b][red]a1", "a-rule-with-quite-a-long-name-60m")
+    with closing(clickhouse_client(own_schema)) as client:
+        client.insert("alert_transitions", [row], column_names=["alert", "sequence", "state", "subject", "rule"])
+
+    result = run_on_schema("alerts", "list")
+
+    (line,) = [line for line in result.out.splitlines() if "alert-2" in line]
+    assert {"agent:[/b][red]a1", "a-rule-with-quite-a-long-name-60m"} <= set(line.split())
+
+
 def test_a_look_at_a_case_is_noted(run_on_schema: Callable[..., Any], own_schema: Settings) -> None:
     """Under the name that was given, else under that of the login, as on the pages; one that is not there is none."""
     opened, case = open_command(fired(), "coaching"), case_id("alert-1")
