@@ -482,6 +482,25 @@ def test_a_page_fits_a_phone(page: Page, stored_floor: Any, path: str) -> None:
     assert page.evaluate(UNREACHABLE) == []
 
 
+@pytest.mark.parametrize("path", ["/", "/alerts/long", "/cases"])
+def test_a_long_name_and_many_alerts_fit_a_small_phone(
+    page: Page, stored_floor: Any, alert: Transition, path: str
+) -> None:
+    """360 px wide: a word that no line holds is broken, and the four tabs stay beside each other."""
+    name = "Donaudampfschifffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft"
+    stored_floor.registry(teams=[{"id": "aster", "name": name}])
+    stored_floor.agent(name)
+    for alert_id in ("long", *(f"more-{number}" for number in range(10))):
+        stored_floor.alert(alert.model_copy(update={"alert": alert_id, "subject": f"agent:{name}"}))
+    stored_floor.partition()
+    page.set_viewport_size({"width": 360, "height": 800})
+
+    page.goto(path)
+    expect(page.locator("#count-alerts")).to_have_text("12")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_the_plot_of_an_alert_is_drawn(page: Page, stored_floor: Any, alert: Transition) -> None:
     """The vendored plotting script draws under the strict policy."""
     stored_floor.agent_minute("a0412", stored_floor.now_ms - 600_000, handled=4, short_calls=2)
