@@ -35,6 +35,12 @@ def latest_revision(client: Client, kind: Kind) -> int:
     return int(client.query(sql, parameters={"kind": kind}).result_rows[0][0])
 
 
+def revision_before(client: Client, kind: Kind, revision: int) -> int:
+    """The revision that another replaced; 0 for the first. Between them lie numbers that never came to hold."""
+    sql = "SELECT max(revision) FROM revisions WHERE kind = {kind:String} AND revision < {revision:UInt32}"
+    return int(client.query(sql, parameters={"kind": kind, "revision": revision}).result_rows[0][0])
+
+
 def load_registry(client: Client, revision: int | None = None) -> Registry:
     """
     A revision of the registry, whole; the one that holds when none is named.

@@ -11,9 +11,10 @@ from weakref import ref
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from alerting.starter import starter_text
 from schemas.registry import Floor, Registry, Site
 from sinks import storage as storage_module
-from sinks.registry import load_registry, store_registry
+from sinks.registry import load_registry, store_registry, store_rules
 from sinks.storage import REVISIONS_KEPT, ClickHouseStorage
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -58,3 +59,16 @@ def test_partitions_that_ask_at_the_same_time_get_the_same_revision(
 
     assert first.result().registry is other.result().registry
     assert asked == [revisions]
+
+
+def test_rules_behind_a_number_that_never_came_to_hold_are_loaded(client: Client) -> None:
+    """Two who applied at the same time were both refused: a worker reads what is applied next, and what it replaces."""
+    first = store_rules(client, starter_text(), "tests", NOW)
+    claim = ["rules", first + 1, "of somebody who was refused", NOW]
+    client.insert("revision_numbers", [claim], column_names=["kind", "revision", "claim", "claimed_at"])
+    client.insert("registry", [[first + 2, "rules", "half", "{}"]], column_names=["revision", "kind", "id", "body"])
+    revision = store_rules(client, f"{starter_text()}# applied again\n", "tests", NOW)
+
+    judge = ClickHouseStorage(lambda: client).revision(0, revision).first
+
+    assert (revision, judge.revision) == (first + 3, first + 3)
