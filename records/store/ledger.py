@@ -10,7 +10,7 @@ import structlog
 from records.core.ledger import StreamState, answer, fold
 from records.store.base import FiredAlerts, LedgerStore
 from schemas.errors import Unavailable
-from schemas.records import ALERT, Command, RecordEvent
+from schemas.records import ALERT, Command, RecordEvent, erased_stream
 
 STREAMS_IN_MEMORY = 5_000
 
@@ -99,10 +99,20 @@ class Ledger:
             # whom a remembered alert is about is not remembered
             self.forget([*gone, *(stream for stream in self._states if stream.startswith(ALERT))])
             self._gone = gone
-        kept = [one for one in commands if abouts[one[0].stream] not in gone]
+        left = self._left_by_an_erasure(stream for stream, about in abouts.items() if not about)
+        kept = [one for one in commands if abouts[one[0].stream] not in gone and one[0].stream not in left]
         if len(kept) < len(commands):
             structlog.get_logger(__name__).info("command_dropped", count=len(commands) - len(kept))
         return kept
+
+    def _left_by_an_erasure(self, streams: Iterable[str]) -> set[str]:
+        """
+        Those of some streams whose entries were stripped of their content.
+
+        Another chain of that name would be none that fits the heads that were kept of the one before.
+        """
+        names = {erased_stream(stream): stream for stream in streams}
+        return {names[left] for left, entries in self._store.load(names).items() if entries} if names else set()
 
     def _loaded(self, streams: Collection[str]) -> dict[str, StreamState]:
         states = {stream: self._states[stream] for stream in streams if stream in self._states}

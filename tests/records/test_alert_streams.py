@@ -9,12 +9,15 @@ from uuid import uuid4
 import pytest
 
 from floorpulse.worker import make_recorder
+from records.core.heads import HeadList
 from records.store.alerts import LATE_MS, ClickHouseAlerts
+from records.store.audit import Audit, audit
 from records.store.ledger import Ledger
 from records.store.memory import MemoryLedgerStore
 from schemas.errors import Unavailable
-from schemas.records import COMMAND_ADAPTER, Command
+from schemas.records import COMMAND_ADAPTER, Command, erased_stream
 from schemas.times import from_ms
+from tests.records.test_audit import stripped
 from tests.records.test_ledger_store import NOON_MS, fetched
 
 if TYPE_CHECKING:
@@ -98,6 +101,24 @@ def test_an_alert_that_is_gone_is_not_answered_out_of_memory() -> None:
     (entry,) = ledger.handle(alert_step("acknowledge_alert", "x"), NOON_MS)
 
     assert (entry.kind, entry.sequence) == ("command_refused", 1)
+
+
+def test_no_chain_begins_again_for_an_alert_that_went_with_an_erasure() -> None:
+    """A page of it may still be open, or the command be read again; heads that were kept of the alert go on to fit."""
+    store, alerts = MemoryLedgerStore(), Alerts(x="agent:a1")
+    Ledger(store, alerts=alerts).handle(alert_step("acknowledge_alert", "x"), NOON_MS)
+    kept = HeadList("before", tuple(heads_of(store).heads), signed=False)
+    store._streams = {erased_stream("alert:x"): dict(enumerate(stripped(store.load(["alert:x"])["alert:x"]), start=1))}
+    alerts.known = {}
+
+    answers = Ledger(store, erased=lambda: {"a1"}, alerts=alerts).handle(alert_step("acknowledge_alert", "x"), NOON_MS)
+
+    assert answers == []
+    assert heads_of(store, kept).broken == []
+
+
+def heads_of(store: MemoryLedgerStore, *kept: HeadList) -> Audit:
+    return audit(store, kept, lambda done, total: None)
 
 
 @pytest.fixture
