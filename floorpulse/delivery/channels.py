@@ -12,6 +12,7 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from email.message import EmailMessage
 from typing import Protocol
 
@@ -96,12 +97,20 @@ class Email:
         mail["From"], mail["To"] = self._smtp.sender, self._to
         mail["Message-ID"] = f"<{message.id}@floorpulse>"
         mail.set_content(message.text)
-        with smtplib.SMTP(self._smtp.host, self._smtp.port, timeout=TIMEOUT_S) as server:
-            if self._smtp.starttls:
-                server.starttls(context=ssl.create_default_context())
-            if self._smtp.user:
-                server.login(self._smtp.user, self._password)
-            server.send_message(mail)
+        with closing(smtplib.SMTP(self._smtp.host, self._smtp.port, timeout=TIMEOUT_S)) as server:
+            try:
+                self._hand_over(server, mail)
+            finally:
+                # who has taken the mail has it, whatever they answer to a farewell
+                with suppress(OSError, smtplib.SMTPException):
+                    server.quit()
+
+    def _hand_over(self, server: smtplib.SMTP, mail: EmailMessage) -> None:
+        if self._smtp.starttls:
+            server.starttls(context=ssl.create_default_context())
+        if self._smtp.user:
+            server.login(self._smtp.user, self._password)
+        server.send_message(mail)
 
 
 def signature(key: bytes, message: str, now_s: int, body: bytes) -> str:

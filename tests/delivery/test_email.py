@@ -13,6 +13,7 @@ from pathlib import Path
 from socket import create_server
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -29,13 +30,13 @@ CERTIFICATE = Path(__file__).parent / "mail_server.pem"
 
 
 class MailServer(ThreadingTCPServer):
-    """Speaks SMTP; `answers` are those to RCPT, one after the other, before it says yes."""
+    """Speaks SMTP; `answers` are those to RCPT, one after the other, before it says yes; `farewell` that to QUIT."""
 
     daemon_threads = True
 
-    def __init__(self, *answers: str, starttls: bool = False) -> None:
+    def __init__(self, *answers: str, starttls: bool = False, farewell: str = "221 bye") -> None:
         super().__init__(("127.0.0.1", 0), Session)
-        self.answers, self.starttls = list(answers), starttls
+        self.answers, self.starttls, self.farewell = list(answers), starttls, farewell
         self.passwords: list[bytes] = []
         self.mails: list[EmailMessage] = []
 
@@ -82,7 +83,7 @@ class Session(StreamRequestHandler):
                 self.server.mails.append(message_from_bytes(text, policy=policy.default))
                 self._say("250 taken")
             case "QUIT":
-                self._say("221 bye")
+                self._say(self.server.farewell)
             case _:
                 self._say("250 fine")
 
@@ -98,8 +99,8 @@ def start_server() -> Iterator[StartServer]:
     """Starts mail servers that end with the test."""
     with ExitStack() as stack:
 
-        def start(*answers: str, starttls: bool = False) -> MailServer:
-            server = stack.enter_context(MailServer(*answers, starttls=starttls))
+        def start(*answers: str, **how: Any) -> MailServer:
+            server = stack.enter_context(MailServer(*answers, **how))
             stack.callback(server.shutdown)
             Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             return server
@@ -109,6 +110,18 @@ def start_server() -> Iterator[StartServer]:
 
 def message(text: str = "firing (act): slow, agent:a1") -> Message:
     return message_of("manager", [Notice("a", NOW_MS, "alert_firing", "t1", "main", "agent:a1", text)])
+
+
+@pytest.mark.parametrize("farewell", ["421 too many connections", "500 what?", "250 ok", ""])
+async def test_a_mail_that_was_taken_is_not_sent_again_for_its_farewell(
+    start_server: StartServer, farewell: str
+) -> None:
+    """Nor told of as failed: a server with another answer to QUIT would have sent the same mail for 15 minutes."""
+    server = start_server(farewell=farewell)
+
+    await server.channel().send(message(), 0)
+
+    assert len(server.mails) == 1
 
 
 async def test_greylisting_may_pass(start_server: StartServer) -> None:
