@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from alerting.plan import Hop, Levels, Plan
-from alerting.rules import RuleSet
+from alerting.rules import Rule, RuleSet
 from alerting.sitting import Book, Sitting
 from schemas.alerts import ALL_NEWS, Judgement, Look, RuleState, SubjectKind, SubjectView, Window
 from schemas.registry import Registry
@@ -21,15 +21,14 @@ class RuleJudge:
     ends with `rule_changed` when its rule is gone or means something else, and goes on over every other revision.
     """
 
-    def __init__(self, ruleset: RuleSet, registry: Registry, hop: Hop, before: RuleSet | None = None) -> None:
-        """`before` is the revision that these rules replace: it tells what a rule that is gone was about."""
+    def __init__(self, ruleset: RuleSet, registry: Registry, hop: Hop, before: Iterable[Rule] = ()) -> None:
+        """`before` are the rules of earlier revisions: they tell what a rule that is gone was about."""
         self._ruleset = ruleset
         self._plan = Plan(ruleset, hop)
-        known = (*(before.rules if before else ()), *ruleset.rules)
         self._book = Book(
             revision=ruleset.revision,
             versions=self._plan.versions,
-            by_version={rule.version(): rule for rule in known},
+            by_version={rule.version(): rule for rule in (*before, *ruleset.rules)},
             levels=Levels(registry),
             registry=registry,
         )

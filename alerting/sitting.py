@@ -27,7 +27,7 @@ class Book:
     versions: Mapping[str, int]
     """Rule id -> version of the rules that hold."""
     by_version: Mapping[int, Rule]
-    """Version -> rule, with those of the revision before."""
+    """Version -> rule, with those of earlier revisions."""
     levels: Levels
     registry: Registry
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from alerting.load import load_rules
+from alerting.rules import Rule
 from schemas.errors import ConfigError, Unavailable
 from schemas.registry import DEFAULT_SITE, Floor, Registry, Site
 from sinks.places import Place, places_of, store_places
@@ -22,6 +24,9 @@ RULES = "rules"
 RULES_FILE = "rules.yaml"
 """Id of the entry that holds the text of the rule file; no rule can have it, as ids of rules know no dot."""
 
+RULES_KEPT = 1_000
+"""Definitions of rules that hold no longer; an episode that one of them began ends minutes after it was replaced."""
+
 Kind = Literal["registry", "rules"]
 Entry = tuple[str, str, dict[str, Any]]
 """(kind, id, body)"""
@@ -33,12 +38,6 @@ def latest_revision(client: Client, kind: Kind) -> int:
     """The revision that holds; 0 before the first."""
     sql = "SELECT max(revision) FROM revisions WHERE kind = {kind:String}"
     return int(client.query(sql, parameters={"kind": kind}).result_rows[0][0])
-
-
-def revision_before(client: Client, kind: Kind, revision: int) -> int:
-    """The revision that another replaced; 0 for the first. Between them lie numbers that never came to hold."""
-    sql = "SELECT max(revision) FROM revisions WHERE kind = {kind:String} AND revision < {revision:UInt32}"
-    return int(client.query(sql, parameters={"kind": kind, "revision": revision}).result_rows[0][0])
 
 
 def load_registry(client: Client, revision: int | None = None) -> Registry:
@@ -70,6 +69,24 @@ def load_rules_text(client: Client, revision: int | None = None) -> str | None:
         return None
     bodies = {entry_id: body for _kind, entry_id, body in _entries(client, "rules", number)}
     return str(bodies[RULES_FILE]["text"])
+
+
+def rules_before(client: Client, revision: int) -> tuple[Rule, ...]:
+    """
+    The rules of earlier revisions, of all of them the newest `RULES_KEPT` definitions, the newest last.
+
+    Those of revisions that never came to hold do no harm, and one that is no rule any more is left out.
+    """
+    rows = client.query(
+        "SELECT body FROM registry WHERE kind = {kind:String} AND id != {file:String} AND revision < {revision:UInt32}"
+        " GROUP BY body ORDER BY max(revision) DESC, body LIMIT {most:UInt32}",
+        parameters={"kind": RULES, "file": RULES_FILE, "revision": revision, "most": RULES_KEPT},
+    ).result_rows
+    found: list[Rule] = []
+    for (body,) in reversed(rows):
+        with suppress(ValueError):
+            found.append(Rule.model_validate(json.loads(body)))
+    return tuple(found)
 
 
 def store_rules(client: Client, text: str, by: str, now: datetime) -> int:

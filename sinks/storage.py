@@ -18,7 +18,7 @@ from sinks.clickhouse import ClickHouseSink, Step, sorted_error
 from sinks.erasure import stripped
 from sinks.letters import insert_letters
 from sinks.raw import chunks, look_up
-from sinks.registry import RULES_FILE, latest_revision, load_registry, load_rules_text, revision_before
+from sinks.registry import RULES_FILE, latest_revision, load_registry, load_rules_text, rules_before
 from sinks.restore import read_stored, read_subjects
 from sinks.retention import DEFAULT_RETENTION, Retention
 from streams.core.identity import Known
@@ -141,7 +141,7 @@ class ClickHouseStorage:
 
 def _revision(client: Client, registry: int, rules: int) -> Revision:
     known = load_registry(client, registry)
-    now, before = (_rule_set(client, revision) for revision in (rules, revision_before(client, "rules", rules)))
+    now, before = _rule_set(client, rules), rules_before(client, rules)
     return Revision(known, RuleJudge(now, known, 1, before), RuleJudge(now, known, 2, before))
 
 

@@ -43,6 +43,18 @@ def test_vanished_rule_ends_its_episode() -> None:
     assert floor.at(NINE + 10_000) == []
 
 
+def test_a_rule_that_went_before_the_last_revision_is_known_too() -> None:
+    """Two may apply within the minute of a group: who heard of the alert hears of its end, and what it was about."""
+    floor = OneSubject([rule(receiver="manager")], FakeView(by_window=handle_time(120)))
+    floor.at(NINE)
+
+    floor.applies([])
+    floor.applies([away_rule(id="another")])
+
+    assert floor.at(NINE + 5_000) == ["rule_changed"]
+    assert (floor.told[-1].kpi, floor.told[-1].window, floor.told[-1].receiver) == ("aht_s", "60m", "manager")
+
+
 def test_a_rule_has_the_same_version_from_release_to_release() -> None:
     """Were it made in another way, an update of the program would end every episode and begin it anew."""
     assert rule().version() == 121_792_368_901_794

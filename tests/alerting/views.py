@@ -99,6 +99,7 @@ class OneSubject:
     told: list[Transition] = field(default_factory=list)
     due_ms: int | None = None
     revision: int = 7
+    before: list[Rule] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.judge = RuleJudge(RuleSet(revision=self.revision, rules=tuple(self.rules)), self.registry, self.hop)
@@ -113,10 +114,10 @@ class OneSubject:
     def applies(self, rules: Sequence[Rule]) -> None:
         """Another revision of the rules holds from now on."""
         self.revision += 1
-        replaced = RuleSet(revision=self.revision - 1, rules=tuple(self.rules))
+        self.before += self.rules
         self.rules = rules
         self.judge = RuleJudge(
-            RuleSet(revision=self.revision, rules=tuple(rules)), self.registry, self.hop, before=replaced
+            RuleSet(revision=self.revision, rules=tuple(rules)), self.registry, self.hop, before=self.before
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from alerting.load import load_rules
 from alerting.starter import starter_text
 from schemas.errors import ConfigError, Unavailable
 from schemas.registry import Floor, Membership, Person, Site, Target, Team
@@ -17,6 +18,7 @@ from sinks.registry import (
     latest_revision,
     load_registry,
     load_rules_text,
+    rules_before,
     store_registry,
     store_rules,
 )
@@ -143,3 +145,20 @@ def test_rules_with_a_fault_are_not_stored(client: Client) -> None:
         store_rules(client, "rules: [{id: x}]", "tests", NOW)
 
     assert latest_revision(client, "rules") == 0
+
+
+def test_rules_that_hold_no_longer_are_known(client: Client) -> None:
+    """As they were, the newest wording last; of an entry that is no rule nothing comes."""
+    text = starter_text()
+    changed = text.replace("severity: act", "severity: watch")
+    for applied in (text, changed, text):
+        store_rules(client, applied, "tests", NOW)
+    client.insert("registry", [[3, "rules", "half", "{}"]], column_names=["revision", "kind", "id", "body"])
+
+    def versions(*texts: str) -> set[int]:
+        return {rule.version() for text in texts for rule in load_rules(text, "rules.yaml").rules}
+
+    assert changed != text
+    assert {rule.version() for rule in rules_before(client, 4)} == versions(text, changed)
+    assert {rule.version() for rule in rules_before(client, 2)} == versions(text)
+    assert rules_before(client, 1) == rules_before(client, 0) == ()

@@ -216,7 +216,7 @@ def test_a_rule_over_days_that_was_changed_is_over_once() -> None:
     #   08:00 contact    00:15 fires    08:00 another rule    08:00:05 resolved    restart    09:00 contact
     registry, morning = Registry(Floor()), DAWN + DAY
     first = RuleJudge(rules(1), registry, 1)
-    other = RuleJudge(rules(2), registry, 1, before=rules(1))
+    other = RuleJudge(rules(2), registry, 1, before=rules(1).rules)
     applied = RulesApplied(at=from_ms(morning), revision=2)
     run = Run(new_engine(event_clock=False, registry=registry, judge=first))
     run.fold([handled(0, 0), handled(1, 17 * 60, "a2")])
