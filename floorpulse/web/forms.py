@@ -15,6 +15,7 @@ from floorpulse.web.case_views import case_view
 from floorpulse.web.numbers import number_of
 from floorpulse.web.pages import not_found, show_alert, show_case
 from floorpulse.web.site import Site, clean_name, cookie_value, local_path, problem, viewer_of, wants_json
+from records.store.projection import alert_exists
 from schemas.errors import InputError
 from schemas.records import Command
 
@@ -58,7 +59,10 @@ async def _fields(request: Request) -> dict[str, str]:
 
 def _alert_step(site: Site, request: Request, alert: str, step: str, fields: dict[str, str]) -> Response:
     if step not in ALERT_STEPS:
-        return not_found(site, request, "step", step)
+        return _unknown(site, request, "step", step)
+    with site.clients.borrow() as client:
+        if not alert_exists(client, alert):
+            return _unknown(site, request, "alert", alert)
     try:
         command = alert_command(step, alert, viewer_of(request), _version(fields), fields)
     except InputError as error:
@@ -68,16 +72,23 @@ def _alert_step(site: Site, request: Request, alert: str, step: str, fields: dic
 
 def _case_step(site: Site, request: Request, case: str, step: str, fields: dict[str, str]) -> Response:
     if step not in CASE_STEPS:
-        return not_found(site, request, "step", step)
+        return _unknown(site, request, "step", step)
     with site.clients.borrow() as client:
         view = case_view(record_queries.ledger(client, [case]))
     if view is None:
-        return not_found(site, request, "case", case)
+        return _unknown(site, request, "case", case)
     try:
         command = case_command(step, view.case.stream, case, viewer_of(request), _version(fields), fields)
     except InputError as error:
         return _shown(site, request, command_page=f"/cases/{case}", fields=fields, status=422, text=str(error))
     return _answered(site, request, command, f"/cases/{case}", fields)
+
+
+def _unknown(site: Site, request: Request, what: str, id_: str) -> Response:
+    """Nothing was saved, as there is nothing of this id: it never was, or went with a person who was erased."""
+    if wants_json(request):
+        return problem(404, f"Not saved: there is no {what} {id_!r}.")
+    return not_found(site, request, what, id_)
 
 
 def _answered(site: Site, request: Request, command: Command, page: str, fields: dict[str, str]) -> Response:

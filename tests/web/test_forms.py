@@ -15,6 +15,7 @@ from floorpulse.wiring import clickhouse_client
 from schemas.alerts import Transition
 from schemas.errors import Unavailable
 from schemas.records import Command
+from tests.web.conftest import StoredFloor
 
 
 def test_a_case_goes_its_way_by_forms(web: TestClient, case: str) -> None:
@@ -143,6 +144,21 @@ def test_a_script_gets_a_problem_document(web: TestClient, transition: Transitio
 
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("what", "step"), [("alert", "acknowledge_alert"), ("case", "acknowledge_case")])
+def test_a_step_about_what_is_gone_is_told_so_and_not_kept(
+    web: TestClient, stored_floor: StoredFloor, what: str, step: str
+) -> None:
+    """A page may be open of somebody who was erased; a script gets a document, as for all that is not saved."""
+    path = f"/{what}s/gone/{step}"
+
+    page, document = web.post(path, data={}), web.post(path, data={}, headers={"accept": "application/json"})
+
+    assert (page.status_code, document.status_code) == (404, 404)
+    assert f"No such {what}" in page.text
+    assert document.json()["detail"] == f"Not saved: there is no {what} 'gone'."
+    assert stored_floor.client.query("SELECT count() FROM record_events").result_rows == [(0,)]
 
 
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://[elsewhere"])
