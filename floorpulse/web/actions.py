@@ -26,6 +26,7 @@ DONE_WORDS = {
 }
 FIELD_WORDS = {
     "goal": "Goal: say what shall be reached",
+    "actions": "Actions: expected at most 50 lines of 500 letters",
     "due": "Due: expected a date",
     "shared_notes": "Notes: say what you spoke about",
     "outcome": "Outcome: choose one",
@@ -90,5 +91,5 @@ def _command(kind: str, stream: str, by: str, values: dict[str, Any]) -> Command
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][-1]) if first["loc"] else "step"
+        name = next((part for part in reversed(first["loc"]) if isinstance(part, str)), "step")
         raise InputError(f"{FIELD_WORDS.get(name, name)} ({first['msg']}).") from None

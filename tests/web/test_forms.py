@@ -134,6 +134,18 @@ def test_a_target_that_is_no_number_is_named(web: TestClient, case: str) -> None
     assert "Target: expected a number" in answer.text
 
 
+def test_an_action_that_is_too_long_is_named(web: TestClient, case: str) -> None:
+    """By the field that it stands in, not by its place there."""
+    web.post(f"/cases/{case}/acknowledge_case", data={"version": "1"})
+
+    answer = web.post(
+        f"/cases/{case}/plan_case", data={"goal": "Soon", "due": "2030-01-31", "actions": "listen\n" + "a" * 501}
+    )
+
+    assert answer.status_code == 422
+    assert "Actions: expected at most 50 lines of 500 letters" in answer.text
+
+
 def test_a_script_gets_a_problem_document(web: TestClient, transition: Transition) -> None:
     """RFC 9457 for a command that the ledger refuses."""
     accept = {"accept": "application/json"}
