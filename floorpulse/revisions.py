@@ -25,7 +25,7 @@ def bring_back_revisions(settings: Settings, client: Client, admin: Any) -> list
     The worker asks for each of them when it reads the log again. Only the newest is in `floor.registry`, so those in
     between get its content.
     """
-    from sinks.registry import RULES_FILE, latest_revision, store_registry, store_rules
+    from sinks.registry import RULES_FILE, bring_back_registry, bring_back_rules, latest_revision
 
     ends = end_offsets(admin, REGISTRY)
     entries = (
@@ -36,13 +36,12 @@ def bring_back_revisions(settings: Settings, client: Client, admin: Any) -> list
     notes = []
     for kind, (newest, bodies) in entries.items():
         known = latest_revision(client, kind)  # type: ignore[arg-type]
-        for _ in range(known, newest):
+        if newest > known:
             if kind == _RULES:
-                store_rules(client, bodies[_RULES, RULES_FILE]["text"], BY, utc_now())
+                bring_back_rules(client, bodies[_RULES, RULES_FILE]["text"], BY, utc_now(), newest)
             else:
                 floor = Floor.from_entries([(entry, body) for (entry, _), body in bodies.items()])
-                store_registry(client, floor, BY, utc_now())
-        if newest > known:
+                bring_back_registry(client, floor, BY, utc_now(), newest)
             notes.append(f"{kind}: revisions {known + 1} to {newest} came back from {REGISTRY}, as the newest says")
     return notes
 

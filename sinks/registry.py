@@ -98,6 +98,16 @@ def store_rules(client: Client, text: str, by: str, now: datetime) -> int:
     return _store(client, "rules", rule_entries(text), by, now)
 
 
+def bring_back_registry(client: Client, floor: Floor, by: str, now: datetime, newest: int) -> None:
+    """Keep a floor as each revision from the one after that which holds up to `newest`: the log names them."""
+    _bring_back(client, "registry", floor.entries(), by, now, places_of(Registry(floor)), newest)
+
+
+def bring_back_rules(client: Client, text: str, by: str, now: datetime, newest: int) -> None:
+    """Keep a rule file as each revision from the one after that which holds up to `newest`: the log names them."""
+    _bring_back(client, "rules", rule_entries(text), by, now, (), newest)
+
+
 def rule_entries(text: str) -> list[Entry]:
     """(kind, id, body) of a rule file: its text, and each rule. ConfigError: a fault in it."""
     rules = load_rules(text, RULES_FILE).rules
@@ -128,6 +138,39 @@ def _store(
     after: int | None = None,
 ) -> int:
     revision = _take_revision(client, kind, after)
+    _write(client, kind, revision, entries, by, now, places)
+    return revision
+
+
+def _bring_back(
+    client: Client,
+    kind: Kind,
+    entries: list[Entry],
+    by: str,
+    now: datetime,
+    places: Sequence[Place],
+    newest: int,
+) -> None:
+    latest = latest_revision(client, kind)
+    # a backup that was made while somebody applied holds entries of a revision that does not hold in it
+    client.command(
+        f"DELETE FROM registry WHERE {_ROWS[kind]} AND revision > {{latest:UInt32}}",
+        parameters={"latest": latest},
+        settings={"lightweight_deletes_sync": 1},
+    )
+    for revision in range(latest + 1, newest + 1):
+        _write(client, kind, revision, entries, by, now, places)
+
+
+def _write(
+    client: Client,
+    kind: Kind,
+    revision: int,
+    entries: list[Entry],
+    by: str,
+    now: datetime,
+    places: Sequence[Place],
+) -> None:
     store_places(client, revision, places)
     rows = [[revision, entry[0], entry[1], json.dumps(entry[2]), now, by] for entry in entries]
     if rows:
@@ -138,7 +181,6 @@ def _store(
         [[kind, revision, len(rows), now, by]],
         column_names=["kind", "revision", "entries", "applied_at", "applied_by"],
     )
-    return revision
 
 
 def _take_revision(client: Client, kind: Kind, after: int | None) -> int:

@@ -15,6 +15,8 @@ from schemas.errors import ConfigError, Unavailable
 from schemas.registry import Floor, Membership, Person, Site, Target, Team
 from sinks.registry import (
     APPLIED_WITHIN_S,
+    bring_back_registry,
+    bring_back_rules,
     latest_revision,
     load_registry,
     load_rules_text,
@@ -125,6 +127,23 @@ def test_a_revision_with_entries_missing_is_an_error(client: Client) -> None:
 
     with pytest.raises(ConfigError, match="not complete"):
         load_registry(client)
+
+
+def test_revisions_come_back_under_the_numbers_that_the_log_names(client: Client) -> None:
+    """Also where the backup was made while somebody applied, and holds a number and entries of a revision to come."""
+    store_registry(client, FLOOR, "tests", NOW)
+    store_rules(client, starter_text(), "tests", NOW)
+    numbers = [[kind, 2, "of before the backup", NOW] for kind in ("registry", "rules")]
+    client.insert("revision_numbers", numbers, column_names=["kind", "revision", "claim", "claimed_at"])
+    client.insert("registry", [[2, "teams", "half", "{}"]], column_names=["revision", "kind", "id", "body"])
+    later, text = Floor(teams=[Team(id="later")]), f"{starter_text()}# later\n"
+
+    bring_back_registry(client, later, "restore", NOW, 3)
+    bring_back_rules(client, text, "restore", NOW, 2)
+
+    assert [load_registry(client, revision).floor for revision in (1, 2, 3)] == [FLOOR, later, later]
+    assert [load_rules_text(client, revision) for revision in (1, 2)] == [starter_text(), text]
+    assert (latest_revision(client, "registry"), latest_revision(client, "rules")) == (3, 2)
 
 
 def test_rules_have_revisions_of_their_own(client: Client) -> None:
