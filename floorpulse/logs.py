@@ -45,6 +45,7 @@ def set_up_logs(form: Literal["auto", "console", "json"], *, for_command: bool =
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    # A fault as plain text: the console by itself shows all locals with it, secrets and people among them.
     rendering = [structlog.processors.format_exc_info, renderer]
     structlog.configure(
         processors=[*shared, *rendering],
