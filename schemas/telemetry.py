@@ -26,7 +26,7 @@ LOG_EVENT_MEANINGS: dict[str, str] = {
     "consumption_paused": "ClickHouse is away and the buffer is full: nothing more is fetched until it is back.",
     "consumption_resumed": "The buffer has room again.",
     "gap_accepted": "Records are gone from the log, and a person said to go on without them.",
-    "command_refused": "A message on floor.commands could not be read as a command.",
+    "command_refused": "A message on floor.commands could not be read as a command: it is a dead letter.",
     "revision_loaded": "A worker judges and groups by these revisions of registry and rules from here on.",
     "command_dropped": "A command was about a person who was erased: nothing comes of it.",
     "stream_overtaken": "Another worker wrote to a stream of the ledger meanwhile: its commands are decided again.",

@@ -14,10 +14,10 @@ from mode import CrashingSupervisor
 from schemas.errors import Unavailable
 from schemas.topics import COMMANDS, CONTRIBUTIONS, DEAD_LETTERS, EVENTS, RECORD_EVENTS, WORKER_GROUP
 from streams.worker.floor import Floor
-from streams.worker.letters import letter_row
+from streams.worker.letters import letter_of, letter_row
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.ports import Storage, WorkerConfig
-from streams.worker.recording import Recorder
+from streams.worker.recording import Recorded, Recorder
 from streams.worker.sending import CommandOf, Sender
 from streams.worker.transport import BatchConsumer, FilelessApp, batch_app, batches_of
 
@@ -85,9 +85,11 @@ def _agents(app: FloorApp, config: WorkerConfig, storage: Storage, recorder: Rec
     @app.agent(batches_of(app, COMMANDS), name="record")
     async def record(batches: StreamT[Any]) -> None:
         async for batch in batches:
-            accepted = await _patiently(threads, recorder.record, batch)
+            recorded: Recorded = await _patiently(threads, recorder.record, batch)
             config.step("after_ledger")
-            await sender.publish(RECORD_EVENTS, accepted)
+            await sender.publish(RECORD_EVENTS, recorded.entries)
+            letters = [letter_of(record, fault, config.epochs[COMMANDS]) for record, fault in recorded.unreadable]
+            await sender.bury(letters, COMMANDS, batch[0].partition)
             _store(app, batch)
 
     @app.agent(batches_of(app, DEAD_LETTERS), name="bury")

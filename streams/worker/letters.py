@@ -1,13 +1,20 @@
-"""Dead letters from their topic to rows of `dead_letters`."""
+"""Dead letters: of messages that cannot be read, and from their topic to rows of `dead_letters`."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from schemas.errors import InvalidEvent
 from schemas.topics import DEAD_LETTERS, HEADER_CONTENT
+from streams.core.log import Letter
 from streams.worker.decoding import Fetched, content_of
 
 FIRST_EPOCH = 1
+
+
+def letter_of(record: Fetched, fault: InvalidEvent, epoch: int) -> Letter:
+    """The dead letter of a message that cannot be read."""
+    return Letter(record.offset, fault.reason, fault.detail, record.key or b"", record.value or b"", 0, epoch)
 
 
 def letter_row(record: Fetched) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -18,6 +19,15 @@ def command_of(transition: Transition) -> tuple[bytes, bytes] | None:
     """(key, message) of the command that a firing alert leads to; None when its rule opens nothing."""
     command = open_command(transition, transition.opens)
     return (command.stream.encode(), command.model_dump_json().encode()) if command else None
+
+
+class Recorded(NamedTuple):
+    """What comes of a batch of commands."""
+
+    entries: list[tuple[bytes, bytes]]
+    """(key, message) of the ledger's entries that answer it, durable by now."""
+    unreadable: list[tuple[Fetched, InvalidEvent]]
+    """Messages that are no command, and why."""
 
 
 class Recorder:
@@ -39,21 +49,20 @@ class Recorder:
         """Partitions came or went: others may write to the streams, or may have written to them."""
         self._moves += 1
 
-    def record(self, batch: Sequence[Fetched]) -> list[tuple[bytes, bytes]]:
-        """(key, message) of the ledger's entries that answer a batch, durable when it returns. Blocks."""
+    def record(self, batch: Sequence[Fetched]) -> Recorded:
+        """Decide a batch. Blocks."""
         moves = self._moves
         if moves != self._moves_known:
             self._forget_all()
             self._moves_known = moves
-        commands = [(command, fetched.timestamp) for fetched in batch if (command := _decoded(fetched)) is not None]
+        commands: list[tuple[Command, int]] = []
+        unreadable: list[tuple[Fetched, InvalidEvent]] = []
+        for fetched in batch:
+            try:
+                commands.append((decode_command(fetched.value or b""), fetched.timestamp))
+            except InvalidEvent as fault:
+                unreadable.append((fetched, fault))
+                log = structlog.get_logger(__name__)
+                log.error("command_refused", reason=fault.reason, detail=fault.detail, offset=fetched.offset)
         entries = self._handle_all(commands) if commands else []
-        return [(entry.stream.encode(), entry.model_dump_json().encode()) for entry in entries]
-
-
-def _decoded(fetched: Fetched) -> Command | None:
-    try:
-        return decode_command(fetched.value or b"")
-    except InvalidEvent as fault:
-        log = structlog.get_logger(__name__)
-        log.error("command_refused", reason=fault.reason, detail=fault.detail, offset=fetched.offset)
-        return None
+        return Recorded([(entry.stream.encode(), entry.model_dump_json().encode()) for entry in entries], unreadable)

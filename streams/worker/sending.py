@@ -82,6 +82,15 @@ class Sender:
         futures = [await producer.send(topic, key, value, None, None, None) for key, value in messages]
         await asyncio.gather(*futures)
 
+    async def bury(self, letters: Iterable[Letter], topic: str, partition: int) -> None:
+        """Produce the dead letters of a partition and wait for their acknowledgement."""
+        producer, key = self._producer(), f"{topic}:{partition}".encode()
+        futures = [
+            await producer.send(DEAD_LETTERS, key, letter.value, None, None, _origin(letter, topic, partition))
+            for letter in letters
+        ]
+        await asyncio.gather(*futures)
+
     async def _ask_others(self, ask: RefoldAsked, partition: int) -> None:
         value = encode(ask)
         for other in range(self._partitions):

@@ -28,8 +28,8 @@ HOPS: tuple[Hop, ...] = (
         "group",
         CONTRIBUTIONS,
         "adds the partitions up, judges teams, sites, clients and queues with their agents",
-        ("windows, subjects, alert_transitions", ALERTS, COMMANDS),
+        ("windows, subjects, alert_transitions", ALERTS, COMMANDS, DEAD_LETTERS),
     ),
-    Hop("record", COMMANDS, "decides commands, one writer per stream", ("record_events", RECORD_EVENTS)),
+    Hop("record", COMMANDS, "decides commands, one writer per stream", ("record_events", RECORD_EVENTS, DEAD_LETTERS)),
     Hop("bury", DEAD_LETTERS, "keeps dead letters", ("dead_letters",)),
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from random import Random
 
+from floorpulse.wiring import producer
 from floorpulse.worker import EXIT_FAILED
+from schemas.topics import COMMANDS
 from tests.faults.conftest import MakeFloor
 from tests.faults.harness.floor import said
 from tests.faults.harness.poison import GOOD, POISON
@@ -17,12 +20,13 @@ from tests.faults.harness.waiting import wait_for
 SEED = 10
 AWAY_S = 600
 GOOD_EVENTS = 1_000
+NO_COMMAND = b'{"kind":"dance"}'
 LARGEST_MESSAGE = 1_048_400
 """A broker takes batches of 1,048,588 bytes: with its headers, the dead letter of such a message is larger."""
 
 
 def test_one_bad_message_never_blocks_the_good(make_floor: MakeFloor, note: Note) -> None:
-    """Every kind of poison among a thousand facts: each in the dead letters byte for byte, each fact counted."""
+    """Every kind of poison among a thousand facts, and no command: dead letters byte for byte, each fact counted."""
     clock = Simulated(step_ms=1_000)
     feed = Feed(SEED, clock, away_ms=AWAY_S * 1000, poison=0.0)
     bad = [
@@ -36,9 +40,17 @@ def test_one_bad_message_never_blocks_the_good(make_floor: MakeFloor, note: Note
         for sending in bad:
             mixed.insert(Random(SEED).randrange(len(mixed)), sending)
         floor.send(mixed)
+        with closing(producer(floor.settings)) as sender:
+            sender.send(COMMANDS, key=b"agent:n01", value=NO_COMMAND).get(timeout=10)
         run.finish()
         found, counted = floor.judged(), floor.counted()
+        commands = floor.number(
+            "SELECT count() FROM letters WHERE topic = {topic:String} AND value = {value:String}",
+            topic=COMMANDS,
+            value=NO_COMMAND.decode(),
+        )
     assert found == [], said(found, SEED)
+    assert commands == 1
     assert counted.letters >= len(bad)
     note("F10 F18", kinds=len(bad), good=GOOD_EVENTS, letters=counted.letters)
 
