@@ -20,6 +20,12 @@ from sinks.upgrades import backfills, changes, standing
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+_NUMBER = "toFloat64OrZero(told.started_at)"
+_STARTED_AT = (
+    "ifNull(parseDateTime64BestEffortOrNull(translateUTF8(told.started_at, 'tz,_\N{MINUS SIGN}', 'TZ.T-'), 3, 'UTC'),"
+    f" fromUnixTimestamp64Milli(toInt64({_NUMBER} * if({_NUMBER} > 20000000000, 1, 1000)), 'UTC'))"
+)
+"""The start of a contact in a payload, `told`, in every way to write one that the decoder takes."""
 _MEANING = {column.name: column.meaning for column in COLUMNS}
 
 
@@ -68,6 +74,7 @@ def _filled(text: str, retention: Retention) -> str:
         .replace("{agent_card}", card_view(AGENT_CARD))
         .replace("{team_day}", card_view(TEAM_DAY))
         .replace("{rolling}", rolling_view())
+        .replace("{started_at}", _STARTED_AT)
         .replace("{events_days}", str(retention.events_days))
         .replace("{minutes_days}", str(retention.minutes_days))
         .replace("{quarters_months}", str(retention.quarters_months))

@@ -129,13 +129,11 @@ FROM (
     FROM (
         SELECT at, substring(type, 9) AS what,
             JSONExtract(payload, 'Tuple(contact String, queue String, waited_s Float64, talk_s Float64, hold_s Float64, wrap_s Float64, started_at String)') AS told,
-            toFloat64OrZero(told.started_at) AS since_1970,
             told.contact AS contact, multiIf(startsWith(subject, 'queue:'), substring(subject, 7), told.queue) AS queue,
             toUInt64(round(told.waited_s * 1000)) AS waited_ms,
             arrayMap(s -> toUInt64(least(round(s * 1000), 14400000)), [told.talk_s, told.hold_s, told.wrap_s]) AS capped_ms,
             if(what != 'handled', (0, 0, 0, 0), (capped_ms[1], capped_ms[2], capped_ms[3], toUInt64(least(43200000,
-                greatest(0, dateDiff('millisecond', ifNull(parseDateTime64BestEffortOrNull(translateUTF8(told.started_at, 'tz,_−', 'TZ.T-'), 3, 'UTC'),
-                fromUnixTimestamp64Milli(toInt64(since_1970 * if(since_1970 > 20000000000, 1, 1000)), 'UTC')), at)))))) AS part_ms
+                greatest(0, dateDiff('millisecond', {started_at}, at)))))) AS part_ms
         FROM events FINAL
         WHERE type IN ('contact_offered', 'contact_answered', 'contact_abandoned', 'contact_flowed_out', 'contact_handled')
             AND at >= {from:DateTime64(3, 'UTC')} - toIntervalHour(24) AND at < {to:DateTime64(3, 'UTC')}
@@ -165,11 +163,9 @@ FROM (
     SELECT 1 AS one, toDateTime(at, 'UTC') AS completed_at, if(alias_of = '', told.agent, alias_of) AS agent,
         arrayFirst(s -> s.1 <= at AND at < s.2, known.spells).3 AS alias_of,
         JSONExtract(payload, 'Tuple(agent String, talk_s Float64, hold_s Float64, wrap_s Float64, started_at String, transferred Bool)') AS told,
-        toFloat64OrZero(told.started_at) AS since_1970,
         arrayMap(s -> toUInt64(least(round(s * 1000), 14400000)), [told.talk_s, told.hold_s, told.wrap_s]) AS capped_ms,
         toUInt64(least(43200000,
-            greatest(0, dateDiff('millisecond', ifNull(parseDateTime64BestEffortOrNull(translateUTF8(told.started_at, 'tz,_−', 'TZ.T-'), 3, 'UTC'),
-            fromUnixTimestamp64Milli(toInt64(since_1970 * if(since_1970 > 20000000000, 1, 1000)), 'UTC')), at)))) AS contact_ms
+            greatest(0, dateDiff('millisecond', {started_at}, at)))) AS contact_ms
     FROM (
         SELECT substring(subject, 7) AS named, at, payload
         FROM events FINAL

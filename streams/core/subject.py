@@ -98,9 +98,7 @@ def _settled(spans: list[Span], time: AgentTime) -> Changed:
 
 
 def _replanned(plan: Plan, moved: list[Span], time: AgentTime, clock: int) -> Changed:
-    """
-    What moving spans of planned time changes: what was planned for minutes that have passed, and was done then.
-    """
+    """What moving spans of planned time changes: what was planned for minutes that have passed, and was done then."""
     passed = minute_of(clock) * MINUTE_MS
     counted = (Span(span.column, span.start, min(span.end, passed), span.sign) for span in moved)
     worked = overlaps(moved, [*time.past.spans(), *time.timeline.settled()]) if moved else ()

@@ -60,9 +60,8 @@ class Sender:
         for message in encode_contributions(outbox.contributions):
             await self._put(CONTRIBUTIONS, f"partition:{partition}".encode(), message, partition=0)
         for letter in outbox.letters:
-            await self._put(
-                DEAD_LETTERS, f"{topic}:{partition}".encode(), letter.value, headers=_origin(letter, topic, partition)
-            )
+            key, value, headers = _posted(letter, topic, partition)
+            await self._put(DEAD_LETTERS, key, value, headers=headers)
         for ask in outbox.asks:
             await self._ask_others(ask, partition)
 
@@ -78,17 +77,15 @@ class Sender:
 
     async def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
         """Produce (key, message) pairs and wait for their acknowledgement."""
-        producer = self._producer()
-        futures = [await producer.send(topic, key, value, None, None, None) for key, value in messages]
-        await asyncio.gather(*futures)
+        await self._through(topic, ((key, value, None) for key, value in messages))
 
     async def bury(self, letters: Iterable[Letter], topic: str, partition: int) -> None:
         """Produce the dead letters of a partition and wait for their acknowledgement."""
-        producer, key = self._producer(), f"{topic}:{partition}".encode()
-        futures = [
-            await producer.send(DEAD_LETTERS, key, letter.value, None, None, _origin(letter, topic, partition))
-            for letter in letters
-        ]
+        await self._through(DEAD_LETTERS, (_posted(letter, topic, partition) for letter in letters))
+
+    async def _through(self, topic: str, messages: Iterable[tuple[bytes, bytes, Headers | None]]) -> None:
+        producer = self._producer()
+        futures = [await producer.send(topic, key, value, None, None, headers) for key, value, headers in messages]
         await asyncio.gather(*futures)
 
     async def _ask_others(self, ask: RefoldAsked, partition: int) -> None:
@@ -110,8 +107,9 @@ class Sender:
         self._unacknowledged.append(acknowledgement)  # to the list of now: a flush may have taken the other meanwhile
 
 
-def _origin(letter: Letter, topic: str, partition: int) -> Headers:
-    return {
+def _posted(letter: Letter, topic: str, partition: int) -> tuple[bytes, bytes, Headers]:
+    """(key, message, headers) of a dead letter that came out of a partition."""
+    headers = {
         "reason": letter.reason.encode(),
         "detail": letter.detail.encode()[:500],
         "topic": topic.encode(),
@@ -122,3 +120,4 @@ def _origin(letter: Letter, topic: str, partition: int) -> Headers:
         "ingest": str(letter.ingest).encode(),
         HEADER_CONTENT: content_header(letter.content),
     }
+    return f"{topic}:{partition}".encode(), letter.value, headers
