@@ -29,7 +29,10 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("F1", "kill -9 of the worker between any two steps", "it goes on from its checkpoint", (CRASHES,)),
+    Row(
+        "F1", "kill -9 of the worker between any two steps", "it goes on from its checkpoint",
+        (CRASHES, _WORKERS + "test_a_worker_dies_as_an_alert_is_stored"),
+    ),
     Row(
         "F2", "three workers stopped and started in turn", "they end with 0, no alert flaps",
         (_WORKERS + "test_a_rolling_restart_of_three_workers",),

@@ -9,7 +9,7 @@ from tests.faults.harness.floor import FaultFloor, said
 from tests.faults.harness.parts import Part
 from tests.faults.harness.proxy import Proxy
 from tests.faults.harness.seen import Note
-from tests.faults.harness.sendings import Feed, future, now_ms
+from tests.faults.harness.sendings import WATCHED, Feed, future, now_ms
 from tests.faults.harness.waiting import pause, wait_for
 
 SEED = 14
@@ -62,6 +62,22 @@ def roll(floor: FaultFloor, feed: Feed, name: str) -> int | None:
     worker: Part = floor.start_again(name)
     wait_for(lambda: worker.said("partition_restored") > restored, 60, f"{name} is back")
     return code
+
+
+def test_a_worker_dies_as_an_alert_is_stored(make_floor: MakeFloor, note: Note) -> None:
+    """F1: the cases that it had not opened by then are opened in the next life, each once."""
+    feed = live_feed()
+    watched = [feed.fatal_item(agent) for agent in WATCHED]
+    with make_floor(clock="wall", away_s=AWAY_S) as floor:
+        floor.start()
+        floor.send(watched)
+        alerts = "SELECT count() FROM alert_transitions"
+        wait_for(lambda: floor.number(alerts) > 0, 60, "an alert is stored", every_s=0.001)
+        found, counted = floor.judged(), floor.counted()
+        cases = floor.number("SELECT count() FROM record_events FINAL WHERE kind = 'case_opened'")
+    assert found == [], said(found, SEED)
+    assert counted.alerts == cases == len(WATCHED)
+    note("F1", alerts=counted.alerts, alert_copies=counted.alert_copies)
 
 
 def test_workers_come_and_go_all_the_time(make_floor: MakeFloor, soak: bool, note: Note) -> None:
