@@ -30,6 +30,7 @@ NOUNS = {
     "registry": ("registry",),
     "rules": ("rules",),
     "rules_apply": ("rules",),
+    "rules_backtest": ("rules",),
     "records": ("cases", "alerts"),
     "audit": ("audit",),
     "topics": ("topics",),

@@ -27,6 +27,7 @@ from floorpulse.cli import (
     retract,
     rules,
     rules_apply,
+    rules_backtest,
     schema,
     topics,
 )
@@ -59,6 +60,7 @@ COMMANDS = (
     retract,
     rules,
     rules_apply,
+    rules_backtest,
     schema,
     topics,
 )
