@@ -39,6 +39,7 @@ RecordEventKind = Literal[
     "case_commented",
     "alert_acknowledged",
     "alert_snoozed",
+    "alert_escalated",
     "alert_dismissed",
     "command_refused",
     "erased",
@@ -127,6 +128,12 @@ class Snooze(Frozen):
     """Until when an alert shall be quiet."""
 
     until: AwareDatetime
+
+
+class Escalation(Frozen):
+    """Why somebody else has to look after an alert."""
+
+    reason: Text
 
 
 class Dismissal(Frozen):
@@ -223,6 +230,13 @@ class SnoozeAlert(CommandBase):
     body: Snooze
 
 
+class EscalateAlert(CommandBase):
+    """Hand an alert on to the floor manager."""
+
+    kind: Literal["escalate_alert"] = "escalate_alert"
+    body: Escalation
+
+
 class DismissAlert(CommandBase):
     """Say that an alert is none."""
 
@@ -231,7 +245,7 @@ class DismissAlert(CommandBase):
 
 
 ChangeOfCase = AcknowledgeCase | PlanCase | HoldSession | CloseCase | CommentCase
-ChangeOfAlert = AcknowledgeAlert | SnoozeAlert | DismissAlert
+ChangeOfAlert = AcknowledgeAlert | SnoozeAlert | EscalateAlert | DismissAlert
 Command = Annotated[OpenCase | ChangeOfCase | ChangeOfAlert, Field(discriminator="kind")]
 COMMAND_ADAPTER: TypeAdapter[Command] = TypeAdapter(Command)
 

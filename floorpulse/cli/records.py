@@ -88,6 +88,7 @@ def register(app: typer.Typer) -> None:
     alerts.command("list")(guarded(list_alerts))
     alerts.command("acknowledge")(guarded(acknowledge_alert))
     alerts.command("snooze")(guarded(snooze_alert))
+    alerts.command("escalate")(guarded(escalate_alert))
     alerts.command("dismiss")(guarded(dismiss_alert))
     app.add_typer(cases)
     app.add_typer(alerts)
@@ -207,6 +208,17 @@ def snooze_alert(
 ) -> None:
     """Keep an alert quiet for a while."""
     _change_alert(data, "snooze_alert", alert, person, seen, {"until": until})
+
+
+def escalate_alert(
+    alert: Id,
+    person: Person,
+    reason: Annotated[str, typer.Option("--reason", help="Why the floor manager has to look after it.")],
+    seen: Seen = None,
+    data: Data = HERE,
+) -> None:
+    """Hand an alert on to the floor manager, who is told of it."""
+    _change_alert(data, "escalate_alert", alert, person, seen, {"reason": reason})
 
 
 def dismiss_alert(

@@ -31,7 +31,7 @@ class Notice:
     key: str
     """The same for the same thing, whenever it is read."""
     at_ms: int
-    what: Literal["alert_firing", "alert_resolved", "case_opened"]
+    what: Literal["alert_firing", "alert_resolved", "alert_escalated", "case_opened"]
     team: str
     site: str
     subject: str
@@ -137,19 +137,29 @@ def of_transition(step: Transition) -> Notice:
 
 
 def of_record_event(event: RecordEvent) -> Notice | None:
-    """What an entry of the ledger tells: a case that was opened; None for any other."""
-    if event.kind != "case_opened":
+    """
+    What an entry of the ledger tells: a case that was opened, an alert that was escalated; None for any other.
+
+    An escalation is told to the floor manager, whoever was told of the alert.
+    """
+    told = dict(event.body).get("transition")
+    if event.kind not in {"case_opened", "alert_escalated"} or told is None:
         return None
-    step = Transition.model_validate(dict(event.body)["transition"])
+    step = Transition.model_validate(told)
+    what: Literal["case_opened", "alert_escalated"] = "case_opened"
+    text, receiver = f"{str(event.body.get('opens')).replace('_', ' ')} case {event.record} opened", step.receiver
+    if event.kind == "alert_escalated":
+        what, receiver = "alert_escalated", "manager"
+        text = f"escalated by {event.by} ({step.severity}, {event.body['reason']})"
     return Notice(
         key=event.id,
         at_ms=to_ms(event.at),
-        what="case_opened",
+        what=what,
         team=step.team,
         site=step.site,
         subject=step.subject,
-        text=f"{str(event.body['opens']).replace('_', ' ')} case {event.record} opened: {_numbers(step)}",
-        receiver=step.receiver,
+        text=f"{text}: {_numbers(step)}",
+        receiver=receiver,
     )
 
 

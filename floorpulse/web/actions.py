@@ -17,6 +17,7 @@ SNOOZE = timedelta(minutes=30)
 DONE_WORDS = {
     "acknowledge_alert": "You have this alert now.",
     "snooze_alert": "Quiet for 30 minutes.",
+    "escalate_alert": "Handed on to the floor manager, with your reason.",
     "dismiss_alert": "Dismissed, with your reason on record.",
     "acknowledge_case": "You have this case now.",
     "plan_case": "The plan is written.",
@@ -59,7 +60,7 @@ def alert_command(kind: str, alert: str, by: str, version: int | None, fields: d
     body: dict[str, Any] = {}
     if kind == "snooze_alert":
         body = {"until": (utc_now() + SNOOZE).isoformat()}
-    elif kind == "dismiss_alert":
+    elif kind in {"escalate_alert", "dismiss_alert"}:
         body = {"reason": fields.get("reason", "")}
     return _command(kind, f"{ALERT}{alert}", by, {"record": alert, "expected_version": version, "body": body})
 

@@ -32,7 +32,7 @@ class AlertView:
 
     id: str
     state: str
-    """firing, acknowledged, snoozed, dismissed or over."""
+    """firing, acknowledged, escalated, snoozed, dismissed or over."""
     severity: str
     subject: str
     subject_name: str
@@ -55,12 +55,19 @@ class AlertView:
     @property
     def needs_a_person(self) -> bool:
         """True while it fires and nobody said that it can wait."""
-        return self.state in {"firing", "acknowledged"}
+        return self.state in {"firing", "acknowledged", "escalated"}
+
+    @property
+    def handling_words(self) -> str:
+        """Who has it, or who did what with it; empty while nobody did."""
+        if not self.who:
+            return ""
+        return f"{self.who} has it" if self.state == "acknowledged" else f"{self.state} by {self.who}"
 
     @property
     def urgency(self) -> tuple[int, int, int]:
         """Sorts what needs somebody first to the top, the newest first within."""
-        order = ("firing", "acknowledged", "snoozed", "over", "dismissed").index(self.state)
+        order = ("firing", "escalated", "acknowledged", "snoozed", "over", "dismissed").index(self.state)
         return order, 0 if self.severity == "act" else 1, -self.started_ms
 
 
@@ -114,7 +121,7 @@ def alert_view(row: AlertRow, marks: Marks, case: str, registry: Registry, now_m
         started_ms=row.started_ms,
         at_ms=row.at_ms,
         team=row.team,
-        who=marks.handling.by if state in {"acknowledged", "snoozed", "dismissed"} else "",
+        who=marks.handling.by if state in {"acknowledged", "snoozed", "escalated", "dismissed"} else "",
         rule=row.rule,
         case=case,
         version=marks.handling.version,
@@ -132,7 +139,7 @@ def state_of(row: AlertRow, marks: Marks, now_ms: int) -> str:
         return "over"
     if handled == "snoozed":
         return "snoozed" if marks.until_ms > now_ms else "firing"
-    return "acknowledged" if handled == "acknowledged" else "firing"
+    return "firing" if handled == "new" else handled
 
 
 def window_words(row: AlertRow) -> str:

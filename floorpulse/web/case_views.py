@@ -42,6 +42,7 @@ ENTRY_WORDS = {
     "case_commented": "Comment",
     "alert_acknowledged": "Alert acknowledged",
     "alert_snoozed": "Alert snoozed",
+    "alert_escalated": "Alert escalated",
     "alert_dismissed": "Alert dismissed",
     "command_refused": "Refused",
 }
@@ -187,7 +188,7 @@ def _proof(entry: RecordEvent) -> Proof:
 
 def _lines(entry: RecordEvent) -> tuple[tuple[str, str], ...]:
     body: dict[str, Any] = dict(entry.body)
-    if "transition" in body:
+    if "transition" in body and entry.kind != "alert_escalated":
         step = body["transition"]
         value, limit = kpi_figure(step["kpi"], step["value"]), kpi_figure(step["kpi"], step["threshold"])
         return (("Why", f"{kpi_name(step['kpi'])} {value} against {limit}, n {step['n']}, rule {step['rule']}"),)

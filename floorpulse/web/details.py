@@ -60,6 +60,7 @@ def alert_page(client: Client, live: Live, alert: str, now_ms: int) -> dict[str,
         "timeline": sorted([*_rule_steps(steps), *timeline(entries)], key=lambda entry: -entry.at_ms),
         "subject": latest.subject,
         "typed": {"reason": "", "version": ""},
+        "typed_step": "",
     }
 
 

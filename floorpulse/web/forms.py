@@ -20,7 +20,7 @@ from schemas.errors import InputError
 from schemas.records import Command
 
 YEAR_S = 365 * 86_400
-ALERT_STEPS = frozenset({"acknowledge_alert", "snooze_alert", "dismiss_alert"})
+ALERT_STEPS = frozenset({"acknowledge_alert", "snooze_alert", "escalate_alert", "dismiss_alert"})
 CASE_STEPS = frozenset({"acknowledge_case", "plan_case", "hold_session", "close_case", "comment_case"})
 
 

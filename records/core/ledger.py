@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from records.core.alerts import Handling, apply_alert, decide_alert, refuse_unknown
 from records.core.chain import Draft, seal
 from records.core.coaching import Case, apply_case, decide_case, decide_opening
-from schemas.records import AcknowledgeAlert, Command, DismissAlert, OpenCase, RecordEvent, SnoozeAlert
+from schemas.alerts import Transition
+from schemas.records import ChangeOfAlert, Command, OpenCase, RecordEvent
 from schemas.times import to_ms
 
 
@@ -30,16 +31,25 @@ class StreamState:
     """Command id -> the entries that answered it."""
 
 
-def decide(state: StreamState, command: Command, now_ms: int, *, exists: bool = True) -> list[Draft]:
-    """
-    What a command comes to at an instant: always at least one entry, a refusal if need be.
+@dataclass(frozen=True, slots=True)
+class AlertFacts:
+    """What has to be looked up of the alert that a stream is about."""
 
-    `exists`: whether the alert that a stream is about does.
-    """
+    exists: bool = True
+    fired: Transition | None = None
+    """How it fired, without its evidence; None where nothing asks for it."""
+
+
+THERE = AlertFacts()
+
+
+def decide(state: StreamState, command: Command, now_ms: int, alert: AlertFacts = THERE) -> list[Draft]:
+    """What a command comes to at an instant: always at least one entry, a refusal if need be."""
     if isinstance(command, OpenCase):
         return [decide_opening(state.cases, command)]
-    if isinstance(command, AcknowledgeAlert | SnoozeAlert | DismissAlert):
-        return [decide_alert(state.handling, command, now_ms) if exists else refuse_unknown(command)]
+    if isinstance(command, ChangeOfAlert):
+        known = decide_alert(state.handling, command, now_ms, alert.fired)
+        return [known if alert.exists else refuse_unknown(command)]
     return [decide_case(state.cases.get(command.record), command)]
 
 
@@ -60,10 +70,10 @@ def apply(state: StreamState, entry: RecordEvent) -> StreamState:
 
 
 def answer(
-    state: StreamState, command: Command, broker_ms: int, *, exists: bool = True
+    state: StreamState, command: Command, broker_ms: int, alert: AlertFacts = THERE
 ) -> tuple[StreamState, tuple[RecordEvent, ...]]:
     """
-    The entries that answer a command, and the stream after them; `exists` as for `decide`.
+    The entries that answer a command, and the stream after them.
 
     `broker_ms` is the instant of a person's command; a rule's brings its own. Answered before: the stored entries,
     and the stream as it was.
@@ -71,7 +81,7 @@ def answer(
     if command.id in state.outcomes:
         return state, state.outcomes[command.id]
     now_ms = broker_ms if command.at is None else to_ms(command.at)
-    for index, draft in enumerate(decide(state, command, now_ms, exists=exists)):
+    for index, draft in enumerate(decide(state, command, now_ms, alert)):
         state = apply(state, seal(draft, command, index, now_ms, (state.sequence, state.head)))
     return state, state.outcomes[command.id]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from records.store.clickhouse import STREAMS_PER_QUERY, unavailable
+from schemas.alerts import Transition
 from schemas.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
 LATE_MS = 15_000
 """So far may what is stored be behind when all is well: a silent partition is ticked each 5 s, and then flushed."""
 _SUBJECTS = "SELECT alert, any(subject) FROM alert_transitions WHERE alert IN %(alerts)s GROUP BY alert"
+_FIRED = """
+SELECT alert, sequence, toString(state) AS state, toString(reason) AS reason, at, toString(rule) AS rule, rule_version,
+    subject, toString(kpi) AS kpi, toString(window) AS window, window_from, window_to, value, n, threshold,
+    toString(severity) AS severity, toString(opens) AS opens, team, toString(site) AS site, started_at, day
+FROM alert_transitions FINAL WHERE alert IN %(alerts)s AND sequence = 1
+"""
 _STORED_UNTIL = """
 SELECT if(count() = 0, NULL, toUnixTimestamp64Milli(min(clock))) FROM subjects FINAL
 WHERE kind = 'partition' AND hop = 1 AND partition < (
@@ -43,9 +51,21 @@ class ClickHouseAlerts:
                 raise Unavailable("the alerts that people saw then are not all stored again")
         return found
 
+    def fired(self, alerts: Collection[str]) -> dict[str, Transition]:
+        """See `FiredAlerts`."""
+        with unavailable():
+            answer = self._client.query(_FIRED, parameters={"alerts": tuple(alerts)})
+        found = [dict(zip(answer.column_names, map(_in_utc, row), strict=True)) for row in answer.result_rows]
+        return {fields["alert"]: Transition.model_validate(fields) for fields in found}
+
     def _is_behind(self, seen_ms: int) -> bool:
         """After a restore: events are still read again, and the commands of that time are here already."""
         if self._event_clock:
             return False
         ((until_ms,),) = self._client.query(_STORED_UNTIL).result_rows
         return until_ms is not None and int(until_ms) < seen_ms - LATE_MS
+
+
+def _in_utc(value: Any) -> Any:
+    """ClickHouse's instants come without the zone that they are in."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value

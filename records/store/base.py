@@ -7,6 +7,7 @@ from typing import Protocol
 
 import structlog
 
+from schemas.alerts import Transition
 from schemas.errors import Unavailable
 from schemas.records import RecordEvent
 
@@ -41,6 +42,9 @@ class FiredAlerts(Protocol):
 
         Unavailable: the store is away, or does not have everything yet that people could see at an instant.
         """
+
+    def fired(self, alerts: Collection[str]) -> Mapping[str, Transition]:
+        """Alert -> how it fired, without its evidence, of those that exist. Unavailable: the store is away."""
 
 
 def hashes_beside(events: Iterable[RecordEvent]) -> dict[Place, set[str]]:

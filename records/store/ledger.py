@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 
-from records.core.ledger import StreamState, answer, fold
+from records.core.ledger import AlertFacts, StreamState, answer, fold
 from records.store.base import FiredAlerts, LedgerStore
+from schemas.alerts import Transition
 from schemas.errors import Unavailable
-from schemas.records import ALERT, Command, RecordEvent, erased_stream
+from schemas.records import ALERT, Command, EscalateAlert, RecordEvent, erased_stream
 
 STREAMS_IN_MEMORY = 5_000
 
@@ -57,12 +58,14 @@ class Ledger:
         abouts = self._abouts(commands)
         commands = self._without_erased(commands, abouts)
         self.forget(stream for stream, about in abouts.items() if not about)
+        fired = self._fired(commands, abouts)
         states = self._loaded({command.stream for command, _ in commands})
         answers: list[RecordEvent] = []
         fresh: list[RecordEvent] = []
         for command, broker_ms in commands:
             before = states[command.stream]
-            states[command.stream], entries = answer(before, command, broker_ms, exists=abouts[command.stream] != "")
+            alert = AlertFacts(exists=abouts[command.stream] != "", fired=fired.get(command.stream))
+            states[command.stream], entries = answer(before, command, broker_ms, alert)
             answers += entries
             fresh += (entry for entry in entries if entry.sequence > before.sequence)
         try:
@@ -90,6 +93,13 @@ class Ledger:
             subjects = self._alerts.subjects([stream.removeprefix(ALERT) for stream in seen], max(seen.values()))
             abouts |= {stream: subjects.get(stream.removeprefix(ALERT), "") for stream in seen}
         return abouts
+
+    def _fired(self, commands: Sequence[tuple[Command, int]], abouts: Mapping[str, str]) -> dict[str, Transition]:
+        """Stream -> how its alert fired, where a command hands one on."""
+        asked = {command.stream for command, _ in commands if isinstance(command, EscalateAlert)}
+        known = [stream.removeprefix(ALERT) for stream in sorted(asked) if abouts[stream]]
+        fired = self._alerts.fired(known) if self._alerts and known else {}
+        return {f"{ALERT}{alert}": step for alert, step in fired.items()}
 
     def _without_erased(
         self, commands: Sequence[tuple[Command, int]], abouts: Mapping[str, str]

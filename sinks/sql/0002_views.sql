@@ -165,7 +165,7 @@ CREATE OR REPLACE VIEW alerts (
     alert String COMMENT 'Id of the alert: one episode of one rule and subject',
     state LowCardinality(String) COMMENT 'firing or resolved: what the rule says',
     reason LowCardinality(String) COMMENT 'Why it entered this state',
-    handling String COMMENT 'What people said: new, acknowledged, snoozed or dismissed',
+    handling String COMMENT 'What people said: new, acknowledged, snoozed, escalated or dismissed',
     handled_by String COMMENT 'Who said it',
     handled_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When',
     snoozed_until Nullable(DateTime64(3, 'UTC')) COMMENT 'Snoozed: until when it shall be quiet',
@@ -210,7 +210,7 @@ LEFT JOIN (
     SELECT substring(stream, 7) AS alert, argMax(e.kind, sequence) AS step, argMax(e.by, sequence) AS who,
         argMax(e.body, sequence) AS details, argMax(e.at, sequence) AS last_at
     FROM record_events AS e FINAL
-    WHERE startsWith(stream, 'alert:') AND kind IN ('alert_acknowledged', 'alert_snoozed', 'alert_dismissed')
+    WHERE startsWith(stream, 'alert:') AND kind IN ('alert_acknowledged', 'alert_snoozed', 'alert_escalated', 'alert_dismissed')
     GROUP BY stream
 ) AS hands ON hands.alert = steps.alert
 LEFT JOIN (
@@ -222,7 +222,7 @@ COMMENT 'Each alert as it stands: what its rule says and what people said';
 CREATE OR REPLACE VIEW alert_history (
     alert String COMMENT 'Id of the alert',
     at DateTime64(3, 'UTC') COMMENT 'When',
-    step String COMMENT 'firing or resolved; acknowledged, snoozed, dismissed; case_opened or evidence_added',
+    step String COMMENT 'firing or resolved; acknowledged, snoozed, escalated, dismissed; case_opened or evidence_added',
     why String COMMENT 'Reason of the rule, or the details that a person gave, JSON',
     by String COMMENT 'Who: rule:ID or a person',
     value Nullable(Float64) COMMENT 'Step of the rule: value of the KPI',
@@ -234,7 +234,8 @@ SELECT alert, at, toString(state) AS step, toString(reason) AS why, concat('rule
     CAST(threshold, 'Nullable(Float64)') AS threshold, '' AS record
 FROM alert_transitions FINAL
 UNION ALL
-SELECT substring(stream, 7) AS alert, at, replaceOne(kind, 'alert_', '') AS step, body AS why, by,
+SELECT substring(stream, 7) AS alert, at, replaceOne(kind, 'alert_', '') AS step,
+    if(kind = 'alert_escalated', toJSONString(map('reason', JSONExtractString(body, 'reason'))), body) AS why, by,
     CAST(NULL, 'Nullable(Float64)') AS value, toInt64(0) AS n, CAST(NULL, 'Nullable(Float64)') AS threshold, '' AS record
 FROM record_events FINAL
 WHERE startsWith(stream, 'alert:') AND kind != 'command_refused'

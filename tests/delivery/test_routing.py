@@ -95,6 +95,26 @@ def test_an_opened_case_goes_to_whom_its_rule_names() -> None:
     assert receivers_of(receivers(), REGISTRY, notice) == ["boss-1"]
 
 
+def escalation(**body: Any) -> RecordEvent:
+    return RecordEvent(
+        stream="alert:x", sequence=1, id="e1", kind="alert_escalated", at=NOON, by="lead-1", command="c1", record="x",
+        version=1, body={"reason": "third time today", **body}, previous="", hash="h",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("off_duty", "expected"), [([], "boss-1"), (["boss-1"], "lead-1")])
+def test_an_escalated_alert_goes_to_the_floor_manager(off_duty: list[str], expected: str) -> None:
+    """Whoever was told of the alert; with who handed it on, why, and what the alert says."""
+    notice = of_record_event(escalation(transition=fired().model_dump(mode="json")))
+
+    assert notice is not None
+    assert receivers_of(receivers(*off_duty), REGISTRY, notice) == [expected]
+    assert notice.what == "alert_escalated"
+    assert notice.text == (
+        "escalated by lead-1 (act, third time today): slow, agent:a1: aht_s 500 over 60m (limit 300, n 3)"
+    )
+
+
 @pytest.mark.parametrize(("receiver", "expected"), [("lead", "lead-1"), ("manager", "boss-1")])
 def test_an_alert_about_a_team_goes_to_people_of_that_team(receiver: str, expected: str) -> None:
     """Its transition names no team beside its subject; another team of the site is not told."""

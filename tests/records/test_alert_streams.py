@@ -14,6 +14,7 @@ from records.store.alerts import LATE_MS, ClickHouseAlerts
 from records.store.audit import Audit, audit
 from records.store.ledger import Ledger
 from records.store.memory import MemoryLedgerStore
+from schemas.alerts import Transition
 from schemas.errors import Unavailable
 from schemas.records import COMMAND_ADAPTER, Command, erased_stream
 from schemas.times import from_ms
@@ -32,6 +33,19 @@ class Alerts:
 
     def subjects(self, alerts: Collection[str], seen_ms: int) -> dict[str, str]:
         return {alert: self.known[alert] for alert in alerts if alert in self.known}
+
+    def fired(self, alerts: Collection[str]) -> dict[str, Transition]:
+        return {alert: fired(alert, self.known[alert]) for alert in alerts if alert in self.known}
+
+
+def fired(alert: str, subject: str) -> Transition:
+    """How an alert fired at noon."""
+    at = from_ms(NOON_MS)
+    return Transition(
+        alert=alert, sequence=1, state="firing", reason="breached", at=at, rule="slow", rule_version=3,
+        subject=subject, kpi="aht_s", window="60m", window_from=at, window_to=at, value=700.0, n=9, threshold=600.0,
+        severity="act", opens="coaching", team="t1", site="main", started_at=at,
+    )  # fmt: skip
 
 
 def alert_step(kind: str, alert: str, **body: Any) -> Command:
@@ -62,6 +76,24 @@ def test_an_alert_that_exists_is_handled() -> None:
     assert [(entry.stream, entry.kind) for entry in entries] == [
         ("alert:x", "alert_acknowledged"), ("alert:y", "command_refused"),
     ]  # fmt: skip
+
+
+def test_an_escalation_takes_along_how_the_alert_fired() -> None:
+    """Whoever it is handed on to has not seen it; other steps take nothing along, and one about no alert is refused."""
+    ledger = Ledger(MemoryLedgerStore(), alerts=Alerts(x="agent:a1"))
+    steps = [
+        alert_step("acknowledge_alert", "x"),
+        alert_step("escalate_alert", "x", reason="third time today"),
+        alert_step("escalate_alert", "y", reason="nobody"),
+    ]
+
+    taken, escalated, refused = ledger.handle_all([(step, NOON_MS) for step in steps])
+
+    assert taken.body == {}
+    assert (escalated.kind, escalated.version) == ("alert_escalated", 2)
+    assert escalated.body["reason"] == "third time today"
+    assert Transition.model_validate(escalated.body["transition"]) == fired("x", "agent:a1")
+    assert (refused.kind, refused.body["reason"]) == ("command_refused", "unknown_record")
 
 
 def test_of_a_step_about_an_alert_of_somebody_erased_nothing_comes() -> None:
@@ -144,6 +176,17 @@ def test_clickhouse_says_whom_an_alert_is_about(client: Client) -> None:
     put_partition(client, 0, NOON_MS)
 
     assert ClickHouseAlerts(client, event_clock=False).subjects(["x", "y"], NOON_MS) == {"x": "agent:a1"}
+
+
+def test_clickhouse_says_how_an_alert_fired(client: Client) -> None:
+    """The step that fired, not what came after it; the copied contacts stay where they are."""
+    wanted = fired("f", "agent:a1")
+    row = wanted.model_dump(exclude={"evidence", "receiver"})
+    client.insert("alert_transitions", [list(row.values())], column_names=list(row))
+    over = row | {"sequence": 2, "state": "resolved", "reason": "cleared", "value": 500.0}
+    client.insert("alert_transitions", [list(over.values())], column_names=list(over))
+
+    assert ClickHouseAlerts(client, event_clock=False).fired(["f", "none"]) == {"f": wanted}
 
 
 def test_a_floor_that_is_still_read_again_refuses_nothing(client: Client) -> None:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from records.core.alerts import ALERT_STEPS, HandlingState
+from records.core.alerts import ALERT_STEPS, AlertStep, HandlingState
 from records.core.coaching import STEPS, CaseState
 from records.core.ledger import StreamState, answer
 from schemas.alerts import Transition
@@ -35,6 +35,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "comment_case": {"text": "agreed"},
     "acknowledge_alert": {},
     "snooze_alert": {"until": "2026-03-02T13:00:00Z"},
+    "escalate_alert": {"reason": "the third time today"},
     "dismiss_alert": {"reason": "a training day"},
 }
 WAY_TO: dict[str, list[str]] = {
@@ -241,17 +242,19 @@ def test_the_instant_of_a_rules_command_is_that_of_its_transition() -> None:
 
 
 ALERT_POSSIBLE = {
-    "new": {"acknowledge_alert", "snooze_alert", "dismiss_alert"},
-    "acknowledged": {"snooze_alert", "dismiss_alert"},
-    "snoozed": {"acknowledge_alert", "snooze_alert", "dismiss_alert"},
+    "new": {"acknowledge_alert", "snooze_alert", "escalate_alert", "dismiss_alert"},
+    "acknowledged": {"snooze_alert", "escalate_alert", "dismiss_alert"},
+    "snoozed": {"acknowledge_alert", "snooze_alert", "escalate_alert", "dismiss_alert"},
+    "escalated": {"acknowledge_alert", "snooze_alert", "dismiss_alert"},
     "dismissed": set[str](),
 }
 ALERT_WAY_TO = {"new": [], "acknowledged": ["acknowledge_alert"], "snoozed": ["snooze_alert"]} | {
-    "dismissed": ["dismiss_alert"]
+    "escalated": ["escalate_alert"],
+    "dismissed": ["dismiss_alert"],
 }
 
 
-@pytest.mark.parametrize("kind", ["acknowledge_alert", "snooze_alert", "dismiss_alert"])
+@pytest.mark.parametrize("kind", get_args(AlertStep))
 @pytest.mark.parametrize("begin", get_args(HandlingState))
 def test_each_step_in_each_state_of_an_alert(begin: HandlingState, kind: str) -> None:
     """A possible step is an entry with the next version; any other is refused."""

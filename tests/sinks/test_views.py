@@ -168,6 +168,17 @@ def test_the_history_of_an_alert_has_rule_people_and_case(client: Client) -> Non
     assert [step for (step,) in rows] == ["case_opened", "firing", "snoozed"]
 
 
+def test_an_escalated_alert_is_told_with_its_reason_alone(client: Client) -> None:
+    """How it fired goes along in the entry, for delivery; the history has that as a step of its own."""
+    put_transition(client, "x", 1, "firing", 0.9)
+    put_entries(client, "alert:x", "x", [("alert_escalated", '{"reason":"again","transition":{"alert":"x"}}')])
+
+    history = client.query("SELECT why FROM alert_history WHERE alert = 'x' AND step = 'escalated'").result_rows
+    stands = client.query("SELECT handling FROM alerts WHERE alert = 'x'").result_rows
+
+    assert (history, stands) == ([('{"reason":"again"}',)], [("escalated",)])
+
+
 @pytest.mark.parametrize(
     ("steps", "state"),
     [

@@ -100,6 +100,23 @@ def test_an_alert_keeps_the_version_that_was_seen(web: TestClient, transition: T
     assert version_in(answer.text, "dismiss-form") == "0"
 
 
+def test_an_alert_is_handed_on_with_a_reason(web: TestClient, transition: Transition) -> None:
+    """Without one the form stands open; with one the alert goes on needing somebody, and says who did it."""
+    path = f"/alerts/{transition.alert}"
+
+    refused = web.post(f"{path}/escalate_alert", data={"version": "0", "reason": ""})
+    taken = web.post(f"{path}/escalate_alert", data={"version": "0", "reason": "Third time today"})
+
+    assert refused.status_code == 422
+    assert '<details class="more" open><summary class="button">Escalate' in refused.text
+    assert taken.status_code == 303
+    page = web.get(path).text
+    assert "Third time today" in page
+    assert "escalated by" in page
+    assert "escalate-form" not in page
+    assert 'data-testid="acknowledge-alert"' in page
+
+
 def form_fields(page: str, form: str) -> dict[str, str]:
     """What a browser would send of a form that nobody touched."""
     html = page[page.index(f'data-testid="{form}"') :].partition("</form>")[0]

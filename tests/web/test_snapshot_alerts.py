@@ -40,6 +40,7 @@ def row(**more: Any) -> AlertRow:
         ("firing", "acknowledged", 0, "acknowledged"),
         ("firing", "snoozed", NOW + 1, "snoozed"),
         ("firing", "snoozed", NOW, "firing"),
+        ("firing", "escalated", 0, "escalated"),
         ("firing", "dismissed", 0, "dismissed"),
         ("resolved", "acknowledged", 0, "over"),
         ("resolved", "dismissed", 0, "dismissed"),
@@ -50,6 +51,23 @@ def test_the_state_of_an_alert_is_that_of_its_rule_and_what_people_did(
 ) -> None:
     """A snooze that ran out fires again; what is over is over, whoever had it."""
     assert state_of(row(state=rule_state), Marks(Handling(handled), until_ms), NOW) == state
+
+
+@pytest.mark.parametrize(
+    ("handled", "words"),
+    [
+        ("new", ""),
+        ("acknowledged", "l01 has it"),
+        ("escalated", "escalated by l01"),
+        ("dismissed", "dismissed by l01"),
+    ],
+)
+def test_an_alert_says_who_did_what_with_it(handled: Any, words: str) -> None:
+    """What was handed on is still for somebody to take."""
+    (view,) = alert_views([row(alert="x")], {"x": Marks(Handling(handled, by="l01"))}, {}, REGISTRY, NOW)
+
+    assert view.handling_words == words
+    assert view.needs_a_person == (handled != "dismissed")
 
 
 def test_what_fires_comes_before_what_is_over_and_act_before_watch() -> None:
