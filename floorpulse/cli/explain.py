@@ -83,7 +83,7 @@ def explain(  # noqa: PLR0913, PLR0917  one argument is one option of the comman
         zone = _zone(registry, timezone)
         asked = _asked(who, since, until, zone)
         contract = _contract(registry, who)
-        formula = _formula(kpi, registry, _variant(variant, contract), _limits(threshold, short, contract))
+        formula = _formula(kpi, registry, _variant(kpi, variant, contract), _limits(threshold, short, contract))
         _check_known(client, asked, registry)
         _check_kept(client, asked, settings.retention())
         explanation = read_explanation(client, asked, formula)
@@ -158,9 +158,11 @@ def _contract(registry: Registry, who: tuple[Kind, str]) -> ServiceLevelGoal:
     return queue.service_level if queue else ServiceLevelGoal()
 
 
-def _variant(given: str | None, contract: ServiceLevelGoal) -> Variant:
+def _variant(kpi: str, given: str | None, contract: ServiceLevelGoal) -> Variant:
     if given is None:
         return contract.variant
+    if kpi != "service_level":
+        raise InputError(f"--variant {given}: only service_level has formulas to choose from, not {kpi}")
     found = next((variant for variant in SERVICE_LEVEL_VARIANTS if str(variant) == given), None)
     if found is None:
         raise InputError(f"--variant {given}: expected one of {', '.join(map(str, SERVICE_LEVEL_VARIANTS))}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _READING = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS")
 _NO_CODE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
-_READ_ONLY = {"readonly": "2"}
+_READ_ONLY = {"readonly": "2", "format_csv_null_representation": ""}
 """2: nothing is written, and the settings that each request brings are still taken."""
 
 

@@ -129,18 +129,19 @@ def acknowledge_case(record: Id, person: Person, seen: Seen = None, data: Data =
     _change_case(data, "acknowledge_case", record, person, seen, {})
 
 
-def plan_case(
+def plan_case(  # noqa: PLR0913, PLR0917  one argument is one option of the command line
     record: Id,
     person: Person,
     goal: Annotated[str, typer.Option("--goal", help="What shall be reached, in words.")],
     due: Annotated[str, typer.Option("--due", help="The day it is due, YYYY-MM-DD.")],
     action: Annotated[list[str] | None, typer.Option("--action", help="What is done for it; may be repeated.")] = None,
     target: Annotated[float | None, typer.Option("--target", help="The goal as a value of the case's KPI.")] = None,
+    seen: Seen = None,
     data: Data = HERE,
 ) -> None:
     """Write or rewrite the plan of a case."""
     body = {"goal": goal, "due": due, "actions": action or [], "target": target}
-    _change_case(data, "plan_case", record, person, None, body)
+    _change_case(data, "plan_case", record, person, seen, body)
 
 
 def hold_session(
@@ -173,10 +174,11 @@ def comment_case(
     record: Id,
     person: Person,
     text: Annotated[str, typer.Option("--text", help="What is to be said.")],
+    seen: Seen = None,
     data: Data = HERE,
 ) -> None:
     """Say something about a case."""
-    _change_case(data, "comment_case", record, person, None, {"text": text})
+    _change_case(data, "comment_case", record, person, seen, {"text": text})
 
 
 def list_alerts(

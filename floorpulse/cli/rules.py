@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +21,17 @@ _PLAIN_WIDTH = 180
 
 def register(app: typer.Typer) -> None:
     """Add `rules check` and `rules show`."""
-    rules = typer.Typer(help="Rules: check a file, show the starter pack.", no_args_is_help=True)
+    rules = typer.Typer(help="Rules: check a file, try it on past days, apply it.", no_args_is_help=True)
     rules.command("check")(guarded(check))
     rules.command("show")(guarded(show))
     app.add_typer(rules, name="rules")
+
+
+def join_rules(app: typer.Typer, name: str, command: Callable[..., None]) -> None:
+    """Add a command to the group `rules`, which must be there already."""
+    group = next(found for found in app.registered_groups if found.name == "rules")
+    assert group.typer_instance is not None
+    group.typer_instance.command(name)(guarded(command))
 
 
 def check(file: Annotated[Path, typer.Argument(help="A rule file, YAML.")]) -> None:

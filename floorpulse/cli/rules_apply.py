@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from floorpulse.cli.exits import guarded
 from floorpulse.cli.output import NO_DATA, Data
+from floorpulse.cli.rules import join_rules, read_rule_file
 
 
 def register(app: typer.Typer) -> None:
-    """Add `rules apply` to the group `rules`, which must be there already."""
-    group = next(found for found in app.registered_groups if found.name == "rules")
-    assert group.typer_instance is not None
-    group.typer_instance.command("apply")(guarded(apply))
+    """Add `rules apply` to the program."""
+    join_rules(app, "apply", apply)
 
 
 def apply(
@@ -31,7 +29,6 @@ def apply(
     """
     from alerting.load import load_rules
     from floorpulse.cli.registry import say_told_again
-    from floorpulse.cli.rules import read_rule_file
     from floorpulse.publish import publish_rules, tell_again
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floorpulse.cli.exits import guarded
 from floorpulse.cli.output import NO_DATA, Data, Format, FormatOption, print_rows, progress_bar
+from floorpulse.cli.rules import join_rules, read_rule_file
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,10 +29,8 @@ COLUMNS = (
 
 
 def register(app: typer.Typer) -> None:
-    """Add `rules backtest` to the group `rules`, which must be there already."""
-    group = next(found for found in app.registered_groups if found.name == "rules")
-    assert group.typer_instance is not None
-    group.typer_instance.command("backtest")(guarded(backtest))
+    """Add `rules backtest` to the program."""
+    join_rules(app, "backtest", backtest)
 
 
 def backtest(
@@ -53,7 +51,6 @@ def backtest(
     """
     from alerting.load import load_rules
     from floorpulse.backtest import backtest as go_through
-    from floorpulse.cli.rules import read_rule_file
     from floorpulse.clock import now_ms
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client

@@ -166,6 +166,7 @@ def test_a_figure_of_a_view_is_defined_and_pointed_to(explain: Run) -> None:
         (("aht_s", "--team", "t9", *MORNING), "--team t9: no such team"),
         (("aht_s", "--agent", "a9", *MORNING), "--agent a9: nothing was ever counted for it"),
         (("service_level", "--queue", "sales", *MORNING, "--variant", "6"), "--variant 6: expected one of 1, 2, 3"),
+        (("aht_s", "--queue", "sales", *MORNING, "--variant", "2"), "--variant 2: only service_level has formulas"),
         (("service_level", "--queue", "sales", *MORNING, "--threshold", "7"), "--threshold 7: expected one of 5, 10"),
     ],
 )

@@ -14,6 +14,8 @@ import pytest
 
 from benchmarks.compiling import compile_into
 
+pytestmark = pytest.mark.timeout(900)
+"""A C compiler takes from one minute to five, by how busy the machine is."""
 SCRIPT = """
 import hashlib, json, sys
 import alerting.judge, streams.core.partition as partition
