@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 EPOCH = 1
 LEAD_MS = DAY_MS
 """A state lasts half a day at most: who began before the span is known as they were."""
-AT_ONCE = 5_000
+AT_ONCE = 20_000
 
 Progress = Callable[[int, int], None]
 

@@ -15,6 +15,7 @@ from schemas.records import RecordEvent, digest
 from schemas.times import from_ms, iso, to_ms
 
 MarkState = Literal["claimed", "sent", "failed"]
+What = Literal["alert_firing", "alert_resolved", "alert_escalated", "case_opened"]
 
 BUCKET_MS = 5_000
 """Alerts of one receiver within this time go in one message."""
@@ -31,7 +32,7 @@ class Notice:
     key: str
     """The same for the same thing, whenever it is read."""
     at_ms: int
-    what: Literal["alert_firing", "alert_resolved", "alert_escalated", "case_opened"]
+    what: What
     team: str
     site: str
     subject: str
@@ -123,7 +124,7 @@ def told_at_ms(notice: dict[str, Any]) -> int:
 
 def of_transition(step: Transition) -> Notice:
     """What a step of an alert tells."""
-    what: Literal["alert_firing", "alert_resolved"] = "alert_firing" if step.state == "firing" else "alert_resolved"
+    what: What = "alert_firing" if step.state == "firing" else "alert_resolved"
     return Notice(
         key=f"{step.alert}/{step.sequence}",
         at_ms=to_ms(step.at),
@@ -142,15 +143,19 @@ def of_record_event(event: RecordEvent) -> Notice | None:
 
     An escalation is told to the floor manager, whoever was told of the alert.
     """
-    told = dict(event.body).get("transition")
-    if event.kind not in {"case_opened", "alert_escalated"} or told is None:
-        return None
-    step = Transition.model_validate(told)
-    what: Literal["case_opened", "alert_escalated"] = "case_opened"
-    text, receiver = f"{str(event.body.get('opens')).replace('_', ' ')} case {event.record} opened", step.receiver
-    if event.kind == "alert_escalated":
-        what, receiver = "alert_escalated", "manager"
-        text = f"escalated by {event.by} ({step.severity}, {event.body['reason']})"
+    body: dict[str, Any] = dict(event.body)
+    if event.kind == "case_opened":
+        step = Transition.model_validate(body["transition"])
+        words = f"{body['opens'].replace('_', ' ')} case {event.record} opened"
+        return _of_entry(event, "case_opened", step, words, step.receiver)
+    if event.kind == "alert_escalated" and "transition" in body:
+        step = Transition.model_validate(body["transition"])
+        words = f"escalated by {event.by} ({step.severity}, {body['reason']})"
+        return _of_entry(event, "alert_escalated", step, words, "manager")
+    return None
+
+
+def _of_entry(event: RecordEvent, what: What, step: Transition, words: str, receiver: ReceiverRole) -> Notice:
     return Notice(
         key=event.id,
         at_ms=to_ms(event.at),
@@ -158,7 +163,7 @@ def of_record_event(event: RecordEvent) -> Notice | None:
         team=step.team,
         site=step.site,
         subject=step.subject,
-        text=f"{text}: {_numbers(step)}",
+        text=f"{words}: {_numbers(step)}",
         receiver=receiver,
     )
 
