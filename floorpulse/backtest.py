@@ -20,7 +20,6 @@ from schemas.events import decode
 from schemas.registry import Registry
 from schemas.times import DAY_MS, HOUR_MS, from_ms
 from sinks.history import facts_in_order, fired_alerts, hours_of_facts
-from sinks.registry import load_registry
 from streams.core.closing import DAY_GRACE_MS
 from streams.core.groups import GroupEngine
 from streams.core.log import Item
@@ -89,7 +88,9 @@ def lead_ms(rules: RuleSet) -> int:
     return max([LEAD_MS, *((rule.window.days + 1) * DAY_MS for rule in rules.rules)])
 
 
-def backtest(client: Client, rules: RuleSet, span: Span, now_ms: int, progress: Progress) -> Backtest:
+def backtest(
+    client: Client, rules: RuleSet, registry: Registry, span: Span, now_ms: int, progress: Progress
+) -> Backtest:
     """
     Judge a span by rules; `progress` is told how many facts are through, and all of them.
 
@@ -98,7 +99,7 @@ def backtest(client: Client, rules: RuleSet, span: Span, now_ms: int, progress: 
     begin = span.from_ms - lead_ms(rules)
     over_days = any(rule.window.kind == "days" for rule in rules.rules)
     end = min(now_ms, span.to_ms + (DAY_MS + DAY_GRACE_MS if over_days else 0))
-    replay = Replay(rules, load_registry(client))
+    replay = Replay(rules, registry)
     hours = hours_of_facts(client, begin, end)
     done, whole = 0, sum(count for _, count in hours)
     for start, count in hours:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.kpi import read_instant
+from floorpulse.cli.kpi import read_span
 from floorpulse.cli.output import NO_DATA, Data, print_json
 from floorpulse.cli.query import refusals_in_one_line
 from schemas.errors import InputError
@@ -144,10 +144,7 @@ def _asked(who: tuple[Kind, str], since: str | None, until: str | None, zone: Zo
 
     if since is None or until is None:
         raise InputError(f"{'--from' if since is None else '--to'}: expected a day or an instant, found nothing")
-    from_ms, to_ms = read_instant("--from", since, zone), read_instant("--to", until, zone)
-    if to_ms <= from_ms:
-        raise InputError(f"--to {until}: expected an instant after --from {since}")
-    return Asked(*who, from_ms, to_ms)
+    return Asked(*who, *read_span(since, until, zone))
 
 
 def _contract(registry: Registry, who: tuple[Kind, str]) -> ServiceLevelGoal:

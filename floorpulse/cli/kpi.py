@@ -119,9 +119,7 @@ def ask_kpis(asked: Asked, zone: ZoneInfo, level: tuple[Variant, Limits]) -> Que
     """The question of texts. InputError in one line."""
     from sinks.kpi_rows import Question
 
-    from_ms, to_ms_ = read_instant("--from", asked.span[0], zone), read_instant("--to", asked.span[1], zone)
-    if to_ms_ <= from_ms:
-        raise InputError(f"--to {asked.span[1]}: expected an instant after --from {asked.span[0]}")
+    from_ms, to_ms_ = read_span(*asked.span, zone)
     step_s = 0 if asked.step is None else read_step(asked.step)
     figures = read_figures(asked.figures, asked.by)
     return Question(asked.by, from_ms, to_ms_, zone, step_s, *level, asked.only, figures)  # type: ignore[arg-type]
@@ -146,6 +144,14 @@ def read_figures(text: str, by: str) -> tuple[str, ...]:
             fitting = [kind for kind, group in GROUPS.items() if name in group.kpis()]
             raise InputError(f"--kpi {name}: not a figure of a {by}; ask it by {' or '.join(fitting)}")
     return names
+
+
+def read_span(since: str, until: str, zone: ZoneInfo) -> tuple[int, int]:
+    """Epoch ms of `--from` and `--to`, as `read_instant` reads them. InputError: the second is not after the first."""
+    from_ms, until_ms = read_instant("--from", since, zone), read_instant("--to", until, zone)
+    if until_ms <= from_ms:
+        raise InputError(f"--to {until}: expected an instant after --from {since}")
+    return from_ms, until_ms
 
 
 def read_instant(option: str, text: str, zone: ZoneInfo) -> int:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from floorpulse.cli.exits import guarded
-from floorpulse.cli.kpi import read_instant, read_step
+from floorpulse.cli.kpi import read_span, read_step
 from floorpulse.cli.output import NO_DATA, Data, write_output
 from floorpulse.cli.query import refusals_in_one_line
-from schemas.errors import InputError
 
 if TYPE_CHECKING:
     from floorpulse.reports.client import ClientReport
@@ -61,10 +60,7 @@ def report(  # noqa: PLR0913, PLR0917  one argument is one option of the command
     with refusals_in_one_line():
         registry = load_registry(store)
         local = given or zone_of(registry, client)
-        first, last = read_instant("--from", since, local), read_instant("--to", until, local)
-        if last <= first:
-            raise InputError(f"--to {until}: expected an instant after --from {since}")
-        asked = Asked(client, first, last, local, step_s)
+        asked = Asked(client, *read_span(since, until, local), local, step_s)
         found = read_client_report(store, registry, asked, now_ms(), settings.retention())
     write_report(file, form, found)
     typer.echo(f"{file}: {len(found.queues)} queues of {found.name}")

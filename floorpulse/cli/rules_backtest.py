@@ -12,14 +12,13 @@ from floorpulse.cli.rules import join_rules, read_rule_file
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from clickhouse_connect.driver.client import Client
 
     from alerting.backtest import Span
     from alerting.rules import RuleSet
     from floorpulse.backtest import Backtest
     from floorpulse.settings import Settings
+    from schemas.registry import Registry
 
 DAYS = 7
 COLUMNS = (
@@ -54,15 +53,17 @@ def backtest(
     from floorpulse.clock import now_ms
     from floorpulse.settings import load_settings
     from floorpulse.wiring import clickhouse_client
+    from sinks.registry import load_registry
 
     rules = _chosen(load_rules(read_rule_file(file), str(file)), only or [])
     settings = load_settings(data)
     client = clickhouse_client(settings)
     now = now_ms()
-    span = _span(client, since, until, now)
+    registry = load_registry(client)
+    span = _span(registry, since, until, now)
     _refuse_expired(client, settings, span, rules)
     with progress_bar("facts") as progress:
-        found = go_through(client, rules, span, now, progress)
+        found = go_through(client, rules, registry, span, now, progress)
     _print(found, span, output)
 
 
@@ -75,22 +76,18 @@ def _chosen(rules: RuleSet, only: list[str]) -> RuleSet:
     return rules.model_copy(update={"rules": tuple(chosen)})
 
 
-def _span(client: Client, since: str, until: str, now: int) -> Span:
+def _span(registry: Registry, since: str, until: str, now: int) -> Span:
     from datetime import timedelta
 
     from alerting.backtest import Span
-    from floorpulse.cli.kpi import read_instant
+    from floorpulse.cli.kpi import read_instant, read_span
     from schemas.registry import DEFAULT_SITE
-    from schemas.times import day_of, day_start, minute_of
-    from sinks.registry import load_registry
+    from schemas.times import day_of, minute_of
 
-    registry = load_registry(client)
-    zone: ZoneInfo = registry.zone(DEFAULT_SITE)
-    to_ms = read_instant("--to", until, zone) if until else day_start(day_of(now, zone), zone)
-    first = day_of(to_ms, zone) - timedelta(days=DAYS)
-    from_ms = read_instant("--from", since, zone) if since else day_start(first, zone)
-    if to_ms <= from_ms:
-        raise InputError(f"--to {until or 'today'}: expected an instant after --from {since}")
+    zone = registry.zone(DEFAULT_SITE)
+    until = until or day_of(now, zone).isoformat()
+    since = since or (day_of(read_instant("--to", until, zone), zone) - timedelta(days=DAYS)).isoformat()
+    from_ms, to_ms = read_span(since, until, zone)
     if minute_of(to_ms) > minute_of(now):
         raise InputError(f"--to {until}: expected an instant that has passed")
     return Span(from_ms, to_ms, registry.zone)

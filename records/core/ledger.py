@@ -48,8 +48,7 @@ def decide(state: StreamState, command: Command, now_ms: int, alert: AlertFacts 
     if isinstance(command, OpenCase):
         return [decide_opening(state.cases, command)]
     if isinstance(command, ChangeOfAlert):
-        known = decide_alert(state.handling, command, now_ms, alert.fired)
-        return [known if alert.exists else refuse_unknown(command)]
+        return [decide_alert(state.handling, command, now_ms, alert.fired) if alert.exists else refuse_unknown(command)]
     return [decide_case(state.cases.get(command.record), command)]
 
 

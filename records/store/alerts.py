@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 LATE_MS = 15_000
 """So far may what is stored be behind when all is well: a silent partition is ticked each 5 s, and then flushed."""
 _SUBJECTS = "SELECT alert, any(subject) FROM alert_transitions WHERE alert IN %(alerts)s GROUP BY alert"
-_FIRED = """
-SELECT alert, sequence, toString(state) AS state, toString(reason) AS reason, at, toString(rule) AS rule, rule_version,
-    subject, toString(kpi) AS kpi, toString(window) AS window, window_from, window_to, value, n, threshold,
-    toString(severity) AS severity, toString(opens) AS opens, team, toString(site) AS site, started_at, day
-FROM alert_transitions FINAL WHERE alert IN %(alerts)s AND sequence = 1
-"""
+_STEP = [name for name in Transition.model_fields if name not in {"receiver", "evidence"}]
+_FIRED = f"SELECT {', '.join(_STEP)} FROM alert_transitions FINAL WHERE alert IN %(alerts)s AND sequence = 1"
 _STORED_UNTIL = """
 SELECT if(count() = 0, NULL, toUnixTimestamp64Milli(min(clock))) FROM subjects FINAL
 WHERE kind = 'partition' AND hop = 1 AND partition < (
@@ -40,23 +36,23 @@ class ClickHouseAlerts:
 
     def subjects(self, alerts: Collection[str], seen_ms: int) -> dict[str, str]:
         """See `FiredAlerts`."""
-        found: dict[str, str] = {}
-        wanted = list(alerts)
         with unavailable():
-            for start in range(0, len(wanted), STREAMS_PER_QUERY):
-                part = tuple(wanted[start : start + STREAMS_PER_QUERY])
-                rows = self._client.query(_SUBJECTS, parameters={"alerts": part}).result_rows
-                found |= {str(alert): str(subject) for alert, subject in rows}
-            if len(found) < len(wanted) and self._is_behind(seen_ms):
+            found = {str(alert): str(subject) for alert, subject in self._rows(_SUBJECTS, alerts)}
+            if len(found) < len(alerts) and self._is_behind(seen_ms):
                 raise Unavailable("the alerts that people saw then are not all stored again")
         return found
 
     def fired(self, alerts: Collection[str]) -> dict[str, Transition]:
         """See `FiredAlerts`."""
         with unavailable():
-            answer = self._client.query(_FIRED, parameters={"alerts": tuple(alerts)})
-        found = [dict(zip(answer.column_names, map(_in_utc, row), strict=True)) for row in answer.result_rows]
-        return {fields["alert"]: Transition.model_validate(fields) for fields in found}
+            rows = [dict(zip(_STEP, map(_in_utc, row), strict=True)) for row in self._rows(_FIRED, alerts)]
+        return {fields["alert"]: Transition.model_validate(fields) for fields in rows}
+
+    def _rows(self, sql: str, alerts: Collection[str]) -> Iterator[Sequence[Any]]:
+        wanted = list(alerts)
+        for start in range(0, len(wanted), STREAMS_PER_QUERY):
+            part = tuple(wanted[start : start + STREAMS_PER_QUERY])
+            yield from self._client.query(sql, parameters={"alerts": part}).result_rows
 
     def _is_behind(self, seen_ms: int) -> bool:
         """After a restore: events are still read again, and the commands of that time are here already."""

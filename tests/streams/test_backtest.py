@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from alerting.judge import RuleJudge
 from alerting.load import load_rules
@@ -67,9 +67,9 @@ class Partitions:
         self.steps += [step for step, _ in self._groups.take_outbox().transitions]
 
 
-def by_id(steps: Sequence[Transition]) -> Iterator[tuple[str, int, Transition]]:
+def by_id(steps: Sequence[Transition]) -> list[Transition]:
     """Steps in an order of their own."""
-    return iter(sorted((step.alert, step.sequence, step) for step in steps))
+    return sorted(steps, key=lambda step: (step.alert, step.sequence))
 
 
 def test_the_rules_of_then_tell_what_they_told() -> None:
@@ -85,7 +85,7 @@ def test_the_rules_of_then_tell_what_they_told() -> None:
 
     assert {step.subject.partition(":")[0] for step in live.steps} >= {"agent", "queue", "team"}
     assert len(live.steps) > 20
-    assert list(by_id(replay.steps)) == list(by_id(live.steps))
+    assert by_id(replay.steps) == by_id(live.steps)
 
 
 def test_a_file_with_rules_over_days_wants_the_days_before() -> None:
